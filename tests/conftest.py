@@ -1,0 +1,69 @@
+"""The suite's own PostgreSQL and Valkey, and what tests of every app share.
+
+Nothing has to be prepared: unless DATABASE_URL and REDIS_URL name servers, the suite starts its own and removes them
+at the end. With `-n` the controller starts one pair for all workers; pytest-django gives each worker a database.
+"""
+
+import base64
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import django
+import pytest
+
+import embedded
+from embedded import testing
+
+ROOT = Path(__file__).resolve().parent.parent
+WORKER = os.environ.get("PYTEST_XDIST_WORKER", "")
+NEEDED = ("DATABASE_URL", "REDIS_URL")
+
+# Only the process that the person started owns servers; parallel workers inherit the addresses.
+OWNED = None if WORKER or all(os.environ.get(name) for name in NEEDED) else testing.SuiteServers(ROOT / "var" / "test")
+
+if OWNED:
+    os.environ.update(OWNED.environment())
+if WORKER:
+    os.environ["REDIS_URL"] = testing.own_database(os.environ["REDIS_URL"], WORKER)
+
+# Here and not in pyproject.toml: settings read the addresses, which are known only now.
+os.environ["DJANGO_SETTINGS_MODULE"] = "hub.settings"
+os.environ.setdefault("THROUGHLINE_SECRET_KEY", "a key for tests only, nothing is protected by it")
+os.environ.setdefault("THROUGHLINE_VAULT_KEYS", "tests:" + base64.b64encode(b"k" * 32).decode())
+django.setup()
+
+
+def pytest_xdist_setupnodes(config: pytest.Config) -> None:
+    """Parallel run: start the servers before the workers, which then find them in the environment."""
+    if OWNED:
+        OWNED.start()
+    # A worker has to choose its Redis database before it reads the settings; with this variable pytest-django would
+    # read them for it first.
+    os.environ.pop("DJANGO_SETTINGS_MODULE", None)
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Stop the servers, however the run ended."""
+    if OWNED:
+        OWNED.close()
+
+
+@pytest.fixture(scope="session")
+def servers() -> embedded.Servers:
+    """A running PostgreSQL and Redis-compatible server (fast, without safe durability: test data only)."""
+    if OWNED:
+        OWNED.start()
+    return embedded.Servers(*(os.environ[name] for name in NEEDED), os.environ.get(testing.ADMIN_VARIABLE, ""))
+
+
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings(django_db_modify_db_settings_parallel_suffix: None, servers: embedded.Servers) -> None:
+    """pytest-django's hook before it makes its databases: by then the server has to run."""
+
+
+@pytest.fixture
+def durable_servers(tmp_path: Path) -> Iterator[embedded.Servers]:
+    """Servers of a test's own with safe durability, which it may stop, kill and start (`servers.processes`)."""
+    with embedded.up(tmp_path / "servers", environ={}) as servers:
+        yield servers
