@@ -1,0 +1,1 @@
+"""Billing: what was charged, credited, held; where it came from."""

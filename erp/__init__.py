@@ -1,0 +1,1 @@
+"""The ledger: cost allocation, journals and the connectors that post them."""

@@ -1,0 +1,24 @@
+"""Django's entry to the hub: routes of every app are discovered here, as the admin does with `admin.py`."""
+
+from django.apps import AppConfig
+from django.contrib.admin import apps as admin_apps
+from django.utils.module_loading import autodiscover_modules
+
+from hub import logs
+
+
+class HubConfig(AppConfig):
+    """The carrier."""
+
+    name = "hub"
+    verbose_name = "Carrier"
+
+    def ready(self) -> None:
+        logs.configure()
+        autodiscover_modules("routes")
+
+
+class AdminConfig(admin_apps.AdminConfig):
+    """contrib.admin with our own site."""
+
+    default_site = "hub.adminsite.ThroughlineSite"

@@ -1,0 +1,48 @@
+"""The one writer and reader of the hot path: COPY and plain statements on Django's own psycopg connection."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from django.db import connection, transaction
+from psycopg import Cursor, sql
+
+
+def cursor() -> Cursor[Any]:
+    """A raw psycopg cursor on Django's connection, inside Django's transaction."""
+    connection.ensure_connection()
+    raw: Any = connection.connection
+    return raw.cursor()  # type: ignore[no-any-return]
+
+
+def copy(table: str, columns: Sequence[tuple[str, str]], rows: Iterable[Sequence[Any]]) -> None:
+    """Write rows by binary COPY. `columns` are (name, PostgreSQL type) in the order of each row's values."""
+    names = sql.SQL(", ").join(sql.Identifier(name) for name, _ in columns)
+    statement = sql.SQL("COPY {} ({}) FROM STDIN (FORMAT BINARY)").format(sql.Identifier(table), names)
+    with cursor() as cur, cur.copy(statement) as stream:
+        stream.set_types([type_ for _, type_ in columns])
+        write = stream.write_row
+        for row in rows:
+            write(row)
+
+
+def fetch(statement: str, params: Sequence[Any] | dict[str, Any] = ()) -> list[Any]:
+    """All rows of a statement, as tuples."""
+    with cursor() as cur:
+        return cur.execute(statement, params).fetchall()  # type: ignore[arg-type]
+
+
+def run(statement: str, params: Sequence[Any] | dict[str, Any] = ()) -> int:
+    """Execute a statement; returns the number of rows it touched."""
+    with cursor() as cur:
+        return cur.execute(statement, params).rowcount  # type: ignore[arg-type]
+
+
+class lazily_durable(transaction.Atomic):  # noqa: N801  (reads as a context manager)
+    """A transaction that need not survive a power cut: bookkeeping that a crash makes worthless anyway."""
+
+    def __init__(self) -> None:
+        super().__init__(using=None, savepoint=True, durable=False)
+
+    def __enter__(self) -> None:
+        super().__enter__()
+        run("SET LOCAL synchronous_commit = off")

@@ -1,0 +1,39 @@
+"""Celery: the alarm clock. A task says "there may be work"; PostgreSQL says what it is."""
+
+import os
+
+from celery import Celery
+from kombu import Queue
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "hub.settings")
+
+app = Celery("throughline", broker=os.environ.get("REDIS_URL"))
+app.conf.update(
+    task_acks_late=True,
+    task_reject_on_worker_lost=True,
+    worker_prefetch_multiplier=1,
+    task_ignore_result=True,
+    task_serializer="json",
+    accept_content=["json"],
+    task_default_queue="work",
+    task_queues=[Queue("work"), Queue("send")],
+    task_time_limit=120,
+    broker_connection_retry_on_startup=True,
+    broker_transport_options={
+        # Longer than any task; the sweep rings again anyway.
+        "visibility_timeout": 300,
+        # Without these two kombu hands a task out again while its own sweep of unacknowledged ones is slow.
+        "unacked_restore_interval": 10,
+        "unacked_restore_throttle": 1,
+        # A Redis that does not answer must not hold a listener or a web page.
+        "socket_timeout": 5,
+        "socket_connect_timeout": 2,
+    },
+    worker_hijack_root_logger=False,
+    timezone="UTC",
+    beat_schedule={
+        "sweep": {"task": "hub.tasks.sweep", "schedule": 5.0, "options": {"expires": 30}},
+        "make-partitions": {"task": "hub.tasks.make_partitions", "schedule": 3600.0, "options": {"expires": 3000}},
+    },
+)
+app.autodiscover_tasks(["hub"])

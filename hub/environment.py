@@ -1,0 +1,57 @@
+"""The typed reader of environment settings. A missing or wrong value stops the start with a sentence that says what to do."""
+
+import os
+from urllib.parse import unquote, urlsplit
+
+from django.core.exceptions import ImproperlyConfigured
+
+
+def text(name: str, default: str | None = None) -> str:
+    """The value of a variable; without default it is required."""
+    value = os.environ.get(name, default)
+    if value is None or (default is None and not value):
+        raise ImproperlyConfigured(
+            f"{name} is not set. See .env.example for what it means; `make demo` sets it for you."
+        )
+    return value
+
+
+def flag(name: str, default: bool = False) -> bool:
+    """true/false, yes/no, 1/0."""
+    value = os.environ.get(name, "true" if default else "false").strip().lower()
+    if value in {"1", "true", "yes", "on"}:
+        return True
+    if value in {"0", "false", "no", "off", ""}:
+        return False
+    raise ImproperlyConfigured(f"{name} is {value!r}; use true or false.")
+
+
+def number(name: str, default: int) -> int:
+    """A whole number."""
+    value = os.environ.get(name, str(default))
+    try:
+        return int(value)
+    except ValueError:
+        raise ImproperlyConfigured(f"{name} is {value!r}; use a whole number.") from None
+
+
+def words(name: str, default: str = "") -> list[str]:
+    """A list, separated by commas."""
+    return [word.strip() for word in os.environ.get(name, default).split(",") if word.strip()]
+
+
+def database(name: str) -> dict[str, object]:
+    """Django's database entry out of a postgresql:// URL. PostgreSQL is the only database this product runs on."""
+    url = urlsplit(text(name))
+    if url.scheme not in {"postgresql", "postgres"}:
+        raise ImproperlyConfigured(f"{name} must be a postgresql:// URL; no other database is supported.")
+    options = dict(pair.split("=", 1) for pair in url.query.split("&") if "=" in pair)
+    return {
+        "ENGINE": "django.db.backends.postgresql",
+        "NAME": unquote(url.path.lstrip("/")) or "throughline",
+        "USER": unquote(url.username or ""),
+        "PASSWORD": unquote(url.password or ""),
+        "HOST": unquote(options.pop("host", "") or url.hostname or ""),
+        "PORT": str(url.port or ""),
+        "OPTIONS": {key: unquote(value) for key, value in options.items()},
+    }

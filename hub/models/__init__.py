@@ -1,0 +1,27 @@
+"""The hub's tables. They are the queue, the evidence and the case book; see docs/architecture.md."""
+
+from hub.models.access import ApiKey, FacilityGrant
+from hub.models.audit import AuditEntry
+from hub.models.cases import ExceptionCase, Waiting
+from hub.models.deliveries import Delivery, Dispatch
+from hub.models.facts import Fact
+from hub.models.lanes import Lane, Stop
+from hub.models.messages import Message, MessageKey
+from hub.models.partners import Endpoint, Partner
+
+__all__ = [
+    "ApiKey",
+    "AuditEntry",
+    "Delivery",
+    "Dispatch",
+    "Endpoint",
+    "ExceptionCase",
+    "FacilityGrant",
+    "Fact",
+    "Lane",
+    "Message",
+    "MessageKey",
+    "Partner",
+    "Stop",
+    "Waiting",
+]

@@ -1,0 +1,229 @@
+"""The five kinds of route. `routes.py` of each app registers them; this is what the hub knows of the domains.
+
+A route's `name` is stored in rows and is stable for ever. Routes are values: they hold functions, never state.
+"""
+
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from typing import Any, ClassVar, Protocol
+from uuid import UUID
+
+from hub.errors import HubError
+
+
+class Document(Protocol):
+    """What every canonical document tells the hub about itself."""
+
+    @property
+    def label(self) -> str: ...  # what staff call it; never a patient's name
+    @property
+    def worth(self) -> Decimal: ...  # money at stake while it waits, signed
+    @property
+    def currency(self) -> str: ...
+
+
+class Fact(Protocol):
+    """A frozen dataclass in the past tense, e.g. `ChargeCaptured`; `name` carries the version."""
+
+    name: ClassVar[str]
+
+    @property
+    def key(self) -> str: ...  # what its deliveries are kept in order by
+    def encode(self) -> dict[str, Any]: ...
+    @classmethod
+    def decode(cls, payload: Mapping[str, Any], /) -> "Fact": ...
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where a document came from; travels with it so that verbs can tell an auditor."""
+
+    message_id: UUID
+    part: int  # position of the document in its message, from 0
+    endpoint_id: int
+    partner: str  # Partner.code: the system whose codes are spoken
+    correlation_id: UUID
+    received_at: datetime
+    settings: Mapping[str, Any] = field(default_factory=dict)  # the endpoint's own configuration
+    resumed: bool = False  # it was held before and comes again
+
+
+@dataclass(frozen=True, slots=True)
+class MissingCode:
+    """A partner's code that has no meaning here yet."""
+
+    domain: str  # "department", "charge_code", ...
+    code: str
+    facility: str = ""
+    reason: str = "unknown"  # unknown | expired | inactive | ambiguous
+    text: str = ""  # what the sender calls it, as help for whoever maps it
+    on: date | None = None
+    owner: str = "integration"  # role (group) that maps this kind of code
+    case: str = "MAP_MISSING"  # registry code of the case it opens
+
+
+@dataclass(slots=True)
+class Part:
+    """One canonical document on its way through the pipeline."""
+
+    document: Any
+    source: Source
+    words: Any = None  # what `translate` made of the document's codes
+    missing: tuple[MissingCode, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """What an adapter found in one message."""
+
+    documents: Sequence[Any]
+    notes: Sequence[str] = ()  # what was tolerated, e.g. "amount missing"
+
+
+@dataclass(frozen=True, slots=True)
+class Inbound:
+    """A document from a partner: wire -> canonical -> our words -> one verb.
+
+    `apply` and `hold` take a list of parts, inside the pipeline's transaction, and must be harmless when called
+    twice with the same part. `hold`, where given, lets the domain record what it cannot use yet.
+    """
+
+    name: str
+    format: str  # key of hub.formats, e.g. "hl7v2"
+    kinds: tuple[str, ...]  # message kinds as the format names them, e.g. "DFT^P03"
+    read: Callable[[Any, Mapping[str, Any]], Read]
+    translate: Callable[[Sequence[Part]], None]  # fills words or missing of each part
+    apply: Callable[..., None]  # apply(parts, by=)
+    hold: Callable[..., None] | None = None  # hold(parts, by=)
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """A fact as a reaction or an outbound route receives it."""
+
+    fact: Any
+    fact_id: UUID
+    delivery_id: UUID
+    correlation_id: UUID
+    published_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Reaction:
+    """A fact that another app published is acted upon here: `apply(heard, by=)`, a list in one transaction."""
+
+    name: str
+    fact: type[Any]
+    apply: Callable[..., None]
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a partner made of a call. Built by connectors; judged in `hub.outbox` alone."""
+
+    kind: str  # "ok" | "rejected" | "retryable" | "unknown" | "absent" (a look-up that found nothing)
+    reference: str = ""  # the partner's id of what it made
+    code: str = ""
+    text: str = ""
+    field: str = ""  # which field or line the partner objects to
+    retry_after_s: float | None = None
+    status: int | None = None  # HTTP status where there was one
+
+
+@dataclass(frozen=True, slots=True)
+class Outbound:
+    """Facts leave the hub in a partner's format, many in one call.
+
+    Facts with the same `group` may share a call until their `weight` reaches `limit`. `assemble` records the call in
+    the domain (a journal) in the claiming transaction; `send` and `find` talk to the partner and touch no row;
+    `settle` records the outcome in the domain. The dispatch id is the partner's idempotency key: stable over retries.
+    """
+
+    name: str
+    fact: type[Any]
+    format: str  # which endpoints it serves: Endpoint.format
+    group: Callable[[Any], Hashable]
+    weight: Callable[[Any], int]
+    limit: int
+    assemble: Callable[..., None]  # assemble(dispatch, heard, by=)
+    send: Callable[..., Outcome]  # send(endpoint, dispatch, facts)
+    find: Callable[..., Outcome]  # find(endpoint, dispatch)
+    settle: Callable[..., None]  # settle(dispatch, outcome, by=)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A synchronous question this app can answer, in-process and over REST."""
+
+    name: str
+    question: type[Any]
+    answer: Callable[[Any], Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Milestone:
+    """A step of a journey: reached when `fact` is published; late after `within`."""
+
+    name: str
+    fact: str
+    within: timedelta
+
+
+@dataclass(frozen=True, slots=True)
+class Journey:
+    """A business process as data: its milestones in order."""
+
+    name: str
+    milestones: tuple[Milestone, ...]
+
+
+Route = Inbound | Reaction | Outbound | Answer | Journey
+
+
+class Registry:
+    """All routes, filled once at start-up by `HubConfig.ready()`."""
+
+    def __init__(self) -> None:
+        self.routes: dict[str, Route] = {}
+        self._inbound: dict[tuple[str, str], Inbound] = {}
+        self._answers: dict[type[Any], Answer] = {}
+
+    def register(self, routes: Iterable[Route]) -> None:
+        """Add an app's routes; a name or a message kind that is taken is a programming error."""
+        for route in routes:
+            if route.name in self.routes:
+                raise HubError("IF_ROUTE", f"two routes are called {route.name}")
+            self.routes[route.name] = route
+            if isinstance(route, Inbound):
+                for kind in route.kinds:
+                    if (route.format, kind) in self._inbound:
+                        raise HubError("IF_ROUTE", f"two routes read {route.format} {kind}")
+                    self._inbound[route.format, kind] = route
+            elif isinstance(route, Answer):
+                self._answers[route.question] = route
+
+    def inbound(self, format_: str, kind: str) -> Inbound | None:
+        """The route that reads this kind of message, or None."""
+        return self._inbound.get((format_, kind))
+
+    def listeners(self, fact_name: str) -> list[Reaction | Outbound]:
+        """Everyone who hears a fact, in the order of registration."""
+        return [r for r in self.routes.values() if isinstance(r, Reaction | Outbound) and r.fact.name == fact_name]
+
+    def of(self, kind: type[Any]) -> list[Any]:
+        """All routes of one kind."""
+        return [r for r in self.routes.values() if isinstance(r, kind)]
+
+    def ask(self, question: Any) -> Any:
+        """Put a question to whichever app answers it; `IF_NO_ANSWER` where none does."""
+        answer = self._answers.get(type(question))
+        if answer is None:
+            raise HubError("IF_NO_ANSWER", f"no app answers {type(question).__name__}; is it installed?")
+        return answer.answer(question)
+
+
+registry = Registry()
+register = registry.register
+ask = registry.ask
