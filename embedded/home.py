@@ -5,6 +5,7 @@ import os
 import secrets
 import shutil
 import tempfile
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -85,6 +86,14 @@ def open_home(data_dir: Path, *, run_as: runas.RunAs | None = None) -> Home:
     return home
 
 
+def remove_home(data_dir: Path) -> None:
+    """Remove the private folder of `data_dir`, wherever it lies."""
+    pointer = data_dir / "elsewhere"
+    if pointer.exists():
+        shutil.rmtree(elsewhere(data_dir.resolve()), ignore_errors=True)
+    shutil.rmtree(data_dir)
+
+
 def elsewhere(data_dir: Path) -> Path:
     """The folder that stands in for an unreachable `data_dir`; the same one every time."""
     mark = hashlib.sha256(str(data_dir).encode()).hexdigest()[:12]
@@ -109,13 +118,18 @@ def reachable(path: Path) -> bool:
     return all(step.stat().st_mode & 0o001 for step in (path, *path.parents))
 
 
-def keep_secret(path: Path) -> str:
-    """The text kept in `path`, or a fresh random one written there for its owner alone."""
+def random_word() -> str:
+    """256 random bits as text that needs no quoting in a URL, a shell or a configuration file."""
+    return secrets.token_urlsafe(32)
+
+
+def keep_secret(path: Path, make: Callable[[], str] = random_word) -> str:
+    """The text kept in `path`, or a fresh one from `make` written there for its owner alone."""
     if not path.exists():
         half = path.with_name(path.name + ".new")
         half.unlink(missing_ok=True)
         descriptor = os.open(half, os.O_WRONLY | os.O_CREAT | os.O_EXCL, PRIVATE_FILE)
         with os.fdopen(descriptor, "w") as file:
-            file.write(secrets.token_urlsafe(32))
+            file.write(make())
         half.rename(path)
     return path.read_text().strip()

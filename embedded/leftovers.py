@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 MARK = "THROUGHLINE_SUPERVISED_BY"  # an environment variable that every process of a session inherits
+LINUX = sys.platform.startswith("linux")
 POLL_S = 0.05
 KILL_S = 10
 
@@ -76,7 +77,7 @@ def alive(pid: int) -> bool:
 
 def command_line(pid: int) -> str:
     """The command line of a process, "" if it is gone."""
-    if sys.platform.startswith("linux"):
+    if LINUX:
         try:
             return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
         except OSError:

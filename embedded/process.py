@@ -52,14 +52,14 @@ class Process:
         """The process id, which is also its group's; None before the first start."""
         return self.popen.pid if self.popen else None
 
-    def start(self) -> None:
-        """Start it behind the leash; EmbeddedError if the program cannot be run at all."""
+    def start(self, mark: Mapping[str, str] | None = None) -> None:
+        """Start it behind the leash, `mark` added to its environment; EmbeddedError if it cannot be started."""
         spec = self.spec
         log = spec.log.open("ab") if spec.log else None
         try:
             self.popen = subprocess.Popen(
                 runas.leashed(list(spec.argv), run_as=spec.run_as, signal_number=spec.stop_signal),
-                env={**os.environ, **spec.env},
+                env={**os.environ, **spec.env, **(mark or {})},
                 cwd=spec.cwd,
                 stdin=subprocess.DEVNULL,
                 stdout=log or subprocess.PIPE,
