@@ -1,8 +1,10 @@
 """Makes .venv and installs what is pinned: the first thing that `make` runs, before anything is installed.
 
-It runs under whatever Python the machine has, so it uses the standard library only and no newer syntax than the
-version check needs. A stamp remembers what was installed; nothing is done while the pins are the same.
+It runs under whatever Python the machine has, so it uses the standard library only, and no syntax so new that the
+version check could not speak. A stamp remembers what was installed; nothing is done while the pins are the same.
 """
+
+from __future__ import annotations
 
 import argparse
 import hashlib
@@ -21,8 +23,7 @@ BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stab
 SHOWN_EVERY = 10  # packages between two lines where there is no terminal
 
 
-def main():
-    # type: () -> int
+def main() -> int:
     """Set up what is asked for; the exit code."""
     parser = argparse.ArgumentParser(prog="python -m embedded.bootstrap", description="make .venv and install the pins")
     parser.add_argument("what", choices=sorted(FILES), help="demo: what runs; dev: that, the tests and the linters")
@@ -30,8 +31,8 @@ def main():
     if sys.version_info < OLDEST:
         found = ".".join(map(str, sys.version_info[:3]))
         least = ".".join(map(str, OLDEST))
-        print("Python {} or newer is needed, and {} is {}.".format(least, sys.executable, found))
-        print("Install it, or name it: make PYTHON=/path/to/python{} ...".format(least))
+        print(f"Python {least} or newer is needed, and {sys.executable} is {found}.")
+        print(f"Install it, or name it: make PYTHON=/path/to/python{least} ...")
         return 1
     make_environment()
     if not is_installed(wanted):
@@ -41,67 +42,59 @@ def main():
     return 0
 
 
-def make_environment():
-    # type: () -> None
+def make_environment() -> None:
     """Create .venv if it is not there or does not work any more (its Python was removed)."""
     python = VENV / "bin" / "python"
     if python.exists() and works(python):
         return
-    say("creating .venv with {}".format(sys.executable))
+    say(f"creating .venv with {sys.executable}")
     answer = create()
     if answer.returncode != 0 and is_root() and shutil.which("apt-get"):
         package = "python{}.{}-venv".format(*sys.version_info[:2])
-        say("this Python came without venv; installing {}".format(package))
+        say(f"this Python came without venv; installing {package}")
         apt_install(package)
         answer = create()
     if answer.returncode != 0:
-        sys.exit(
-            "creating .venv failed:\n{}\nOn Debian and Ubuntu the package python3-venv is missing.".format(answer.stdout)
-        )
+        hint = "On Debian and Ubuntu the package python3-venv is missing."
+        sys.exit(f"creating .venv failed:\n{answer.stdout}\n{hint}")
 
 
-def create():
-    # type: () -> subprocess.CompletedProcess[str]
+def create() -> subprocess.CompletedProcess[str]:
     """Run venv, over whatever half an environment there is."""
     command = [sys.executable, "-m", "venv", "--clear", str(VENV)]
     return subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
 
 
-def works(python):
-    # type: (Path) -> bool
+def works(python: Path) -> bool:
     """Whether the environment's Python starts, is new enough, and has pip."""
-    test = "import sys, pip; sys.exit(sys.version_info < {})".format(OLDEST)
+    test = f"import sys, pip; sys.exit(sys.version_info < {OLDEST})"
     try:
         return subprocess.run([str(python), "-c", test], capture_output=True, check=False).returncode == 0
     except OSError:
         return False
 
 
-def stamp(name):
-    # type: (str) -> Path
+def stamp(name: str) -> Path:
     """The file that remembers what was installed of a set."""
-    return VENV / "throughline-{}.stamp".format(name)
+    return VENV / f"throughline-{name}.stamp"
 
 
-def fingerprint(name):
-    # type: (str) -> str
+def fingerprint(name: str) -> str:
     """What the stamp has to say for the set to be up to date."""
     return hashlib.sha256(FILES[name].read_bytes()).hexdigest()
 
 
-def is_installed(wanted):
-    # type: (str) -> bool
+def is_installed(wanted: str) -> bool:
     """Whether the pins of `wanted` are installed as they stand in the file now."""
     candidates = [(stamp(name), fingerprint(name)) for name in CONTAINS[wanted]]
     return any(path.exists() and path.read_text() == expected for path, expected in candidates)
 
 
-def install(wanted):
-    # type: (str) -> None
+def install(wanted: str) -> None:
     """Install the pins, each checked against its hash, showing how far it is; the whole output if it fails."""
     source = FILES[wanted]
     total = sum(1 for line in source.read_text().splitlines() if "==" in line)
-    say("installing up to {} packages from {}".format(total, source.relative_to(ROOT)))
+    say(f"installing up to {total} packages from {source.relative_to(ROOT)}")
     command = [str(VENV / "bin" / "python"), "-m", "pip", "install", "--require-hashes", "--no-input"]
     command += ["--disable-pip-version-check", "--progress-bar", "off", "-r", str(source)]
     output = []
@@ -121,10 +114,9 @@ def install(wanted):
     say("installed")
 
 
-def progress(seen, total, name):
-    # type: (int, int, str) -> None
+def progress(seen: int, total: int, name: str) -> None:
     """One moving line on a terminal; elsewhere a line now and then."""
-    text = "  {:>3} of {}  {}".format(seen, total, name)
+    text = f"  {seen:>3} of {total}  {name}"
     if sys.stdout.isatty():
         sys.stdout.write("\r\033[K" + text)
         sys.stdout.flush()
@@ -132,15 +124,13 @@ def progress(seen, total, name):
         print(text, flush=True)
 
 
-def finish_progress():
-    # type: () -> None
+def finish_progress() -> None:
     """Leave the moving line."""
     if sys.stdout.isatty():
         sys.stdout.write("\r\033[K")
 
 
-def look_for_browser():
-    # type: () -> None
+def look_for_browser() -> None:
     """Find a Chromium for the browser stories; root on Debian installs it, anybody else is told what is not tested."""
     if any(shutil.which(name) for name in BROWSERS):
         return
@@ -151,11 +141,11 @@ def look_for_browser():
         say("no Chromium found: the stories in tests/browser will be skipped. Install a chromium to run them.")
 
 
-def apt_install(package):
-    # type: (str) -> None
+def apt_install(package: str) -> None:
     """Install a Debian package; a failure is shown and left to what needs the package."""
     environment = dict(os.environ, DEBIAN_FRONTEND="noninteractive")
-    for command in (["apt-get", "update", "-q"], ["apt-get", "install", "-y", "-q", "--no-install-recommends", package]):
+    for verb in (["update"], ["install", "-y", "--no-install-recommends", package]):
+        command = ["apt-get", "-q", *verb]
         answer = subprocess.run(
             command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
         )
@@ -164,14 +154,12 @@ def apt_install(package):
             return
 
 
-def is_root():
-    # type: () -> bool
+def is_root() -> bool:
     """Whether we may install packages of the system."""
     return os.geteuid() == 0
 
 
-def say(text):
-    # type: (str) -> None
+def say(text: str) -> None:
     """Tell what is being done, at once."""
     print("setup: " + text, flush=True)
 
