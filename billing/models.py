@@ -113,7 +113,7 @@ class Charge(models.Model):
             models.Index(fields=["account", "id"], name="charge_account"),
             models.Index(fields=["message_id"], name="charge_message"),
             # on hold_code and not on status: an update of the status alone then touches no index (HOT)
-            models.Index(fields=["hold_code", "id"], name="charge_held", condition=~models.Q(hold_code="")),
+            models.Index(fields=["account", "id"], name="charge_held", condition=~models.Q(hold_code="")),
             models.Index(fields=["original_id"], name="charge_original", condition=models.Q(original_id__isnull=False)),
         )
         constraints = (

@@ -1,6 +1,7 @@
 """The one writer and reader of the hot path: COPY and plain statements on Django's own psycopg connection."""
 
 from collections.abc import Iterable, Sequence
+from json import dumps
 from typing import Any
 
 from django.db import connection, transaction
@@ -35,6 +36,11 @@ def run(statement: str, params: Sequence[Any] | dict[str, Any] = ()) -> int:
     """Execute a statement; returns the number of rows it touched."""
     with cursor() as cur:
         return cur.execute(statement, params).rowcount  # type: ignore[arg-type]
+
+
+def json(value: Any) -> str:
+    """Compact JSON text, for a jsonb parameter."""
+    return dumps(value, separators=(",", ":"), default=list)
 
 
 class lazily_durable(transaction.Atomic):  # noqa: N801  (reads as a context manager)

@@ -146,20 +146,24 @@ def settle(case_ids: Sequence[int], *, by: Actor) -> int:
     if not case_ids:
         return 0
     done = ExceptionCase.objects.filter(pk__in=case_ids, status__in=OPEN, waiting__isnull=True)
-    closed = 0
-    for case in done:
-        advance(case, "resolved", reason="Everything that waited for it went through.", closed_at=timezone.now())
-        audit.record("cases.resolve", by=by, subject=case, reason=case.reason)
-        closed += 1
-    return closed
+    return _end(done, "resolved", "Everything that waited for it went through.", by)
 
 
 def close(code: str, subjects: Sequence[str], *, reason: str, by: Actor) -> int:
     """Resolve the open cases of these subjects because a verb cured the cause; returns how many."""
-    cured = ExceptionCase.objects.filter(code=code, subject__in=subjects, status__in=OPEN)
+    return _end(ExceptionCase.objects.filter(code=code, subject__in=subjects, status__in=OPEN), "resolved", reason, by)
+
+
+def close_for(kind: str, subject_id: UUID, *, reason: str, by: Actor, waived: bool = False) -> int:
+    """Close the open cases about one message or delivery, whatever their code, because a person dealt with it."""
+    about = ExceptionCase.objects.filter(subject=f"{kind}:{subject_id}", status__in=OPEN)
+    return _end(about, "waived" if waived else "resolved", reason, by)
+
+
+def _end(ending: Iterable[ExceptionCase], status: str, reason: str, by: Actor) -> int:
     closed = 0
-    for case in cured:
-        advance(case, "resolved", reason=reason, closed_at=timezone.now())
-        audit.record("cases.resolve", by=by, subject=case, reason=reason)
+    for case in ending:
+        advance(case, status, reason=reason, closed_at=timezone.now())
+        audit.record("cases.waive" if status == "waived" else "cases.resolve", by=by, subject=case, reason=reason)
         closed += 1
     return closed

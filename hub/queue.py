@@ -1,5 +1,6 @@
 """Ringing the workers. A ring that is lost costs latency, never work: the sweep rings again."""
 
+import threading
 import time
 
 import structlog
@@ -13,38 +14,61 @@ from hub.celery import app
 log = structlog.get_logger(__name__)
 # One ring is enough until a worker has answered it; after this many ms the next one may ring again.
 RING_MS = 1000
-_redis: Redis | None = None
-_away_until = 0.0  # monotonic; while Redis is away nobody waits for it more than once in a while
+# While Redis is away nobody waits for it more often than this.
+AWAY_S = 2.0
 
 
-def _client() -> Redis:
-    global _redis
-    if _redis is None:
-        _redis = Redis.from_url(settings.REDIS_URL, socket_timeout=1, socket_connect_timeout=0.5)
-    return _redis
+class Doorbell:
+    """A Redis connection that may be away without anybody noticing more than latency."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.redis: Redis | None = None
+        self.away_until = 0.0  # monotonic
+
+    def client(self) -> Redis:
+        with self.lock:
+            if self.redis is None:
+                self.redis = Redis.from_url(settings.REDIS_URL, socket_timeout=1, socket_connect_timeout=0.5)
+        return self.redis
+
+    def ring(self, queue: str, endpoint_id: int | None) -> None:
+        """See `ring`."""
+        if time.monotonic() < self.away_until:
+            return
+        try:
+            if self.client().set(_name(queue, endpoint_id), b"1", nx=True, px=RING_MS):
+                args = [] if endpoint_id is None else [endpoint_id]
+                app.send_task(f"hub.tasks.{queue}", args, queue=queue, retry=False)
+        except (RedisError, OperationalError, OSError) as error:
+            self.away_until = time.monotonic() + AWAY_S
+            log.warning("redis_away", queue=queue, error=type(error).__name__)
+
+    def answered(self, queue: str, endpoint_id: int | None) -> None:
+        """See `answered`."""
+        try:
+            self.client().delete(_name(queue, endpoint_id))
+        except (RedisError, OSError) as error:
+            log.warning("redis_away", queue=queue, error=type(error).__name__)
 
 
-def ring(queue: str) -> None:
-    """Wake a worker of `queue` ("work" or "send") now, unless somebody just did. Never raises: Redis is a doorbell."""
-    global _away_until
-    if time.monotonic() < _away_until:
-        return
-    try:
-        if _client().set(f"throughline:ring:{queue}", b"1", nx=True, px=RING_MS):
-            app.send_task(f"hub.tasks.{queue}", queue=queue, retry=False)
-    except (RedisError, OperationalError, OSError) as error:
-        _away_until = time.monotonic() + 2
-        log.warning("redis_away", queue=queue, error=type(error).__name__)
+_doorbell = Doorbell()
 
 
-def answered(queue: str) -> None:
+def _name(queue: str, endpoint_id: int | None) -> str:
+    return f"throughline:ring:{queue}:{endpoint_id or ''}"
+
+
+def ring(queue: str, endpoint_id: int | None = None) -> None:
+    """Wake a worker of "work", or of "send" for an endpoint, unless somebody just did. Never raises."""
+    _doorbell.ring(queue, endpoint_id)
+
+
+def answered(queue: str, endpoint_id: int | None = None) -> None:
     """A worker is up and looking: the next ring counts again."""
-    try:
-        _client().delete(f"throughline:ring:{queue}")
-    except (RedisError, OSError) as error:
-        log.warning("redis_away", queue=queue, error=type(error).__name__)
+    _doorbell.answered(queue, endpoint_id)
 
 
-def nudge(queue: str) -> None:
+def nudge(queue: str, endpoint_id: int | None = None) -> None:
     """Ring once the current transaction has committed."""
-    transaction.on_commit(lambda: ring(queue))
+    transaction.on_commit(lambda: ring(queue, endpoint_id))

@@ -3,7 +3,7 @@
 A route's `name` is stored in rows and is stable for ever. Routes are values: they hold functions, never state.
 """
 
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from decimal import Decimal
@@ -123,7 +123,7 @@ class Reaction:
 class Outcome:
     """What a partner made of a call. Built by connectors; judged in `hub.outbox` alone."""
 
-    kind: str  # "ok" | "rejected" | "retryable" | "unknown" | "absent" (a look-up that found nothing)
+    kind: str  # "ok" | "rejected" | "retryable" | "unknown" | "absent" (looked up, not there) | "unsent" (not tried)
     reference: str = ""  # the partner's id of what it made
     code: str = ""
     text: str = ""
@@ -144,13 +144,16 @@ class Outbound:
     name: str
     fact: type[Any]
     format: str  # which endpoints it serves: Endpoint.format
-    group: Callable[[Any], Hashable]
+    group: Callable[[Any], str]
     weight: Callable[[Any], int]
     limit: int
     assemble: Callable[..., None]  # assemble(dispatch, heard, by=)
     send: Callable[..., Outcome]  # send(endpoint, dispatch, facts)
     find: Callable[..., Outcome]  # find(endpoint, dispatch)
     settle: Callable[..., None]  # settle(dispatch, outcome, by=)
+    keyed: bool = False  # the partner itself refuses a second document with the same key
+    case: str = "DELIVERY_REJECTED"  # registry code of the case that a refusal opens
+    owner: str = "integration"  # role that owns that case
 
 
 @dataclass(frozen=True, slots=True)

@@ -155,6 +155,8 @@ SIMPLE_HISTORY_FILEFIELD_TO_CHARFIELD = True
 
 # The queue. Lanes are how many keys' worth of order can move at once; changing it needs an empty queue.
 LANES = environment.number("THROUGHLINE_LANES", 16)
+# How many worker processes share the lanes: each takes at most its share at a time.
+WORKERS = environment.number("THROUGHLINE_WORKERS", 2)
 BATCH_SIZE = environment.number("THROUGHLINE_BATCH_SIZE", 300)
 LEASE_S = environment.number("THROUGHLINE_LEASE_S", 60)
 MAX_ATTEMPTS = environment.number("THROUGHLINE_MAX_ATTEMPTS", 5)

@@ -5,6 +5,7 @@ from hub.models.audit import AuditEntry
 from hub.models.cases import ExceptionCase, Waiting
 from hub.models.deliveries import Delivery, Dispatch
 from hub.models.facts import Fact
+from hub.models.idempotency import SavedAnswer
 from hub.models.lanes import Lane, Stop
 from hub.models.messages import Message, MessageKey
 from hub.models.partners import Endpoint, Partner
@@ -22,6 +23,7 @@ __all__ = [
     "Message",
     "MessageKey",
     "Partner",
+    "SavedAnswer",
     "Stop",
     "Waiting",
 ]

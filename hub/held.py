@@ -1,0 +1,86 @@
+"""What waits for a code: one row per case, message and part; written anew each time the part comes through."""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any, Protocol
+from uuid import UUID
+
+from hub import access, bulk, cases
+from hub.routing import MissingCode, Part
+
+
+class Row(Protocol):
+    """The part of a claimed message that is needed here."""
+
+    id: UUID
+    key: str
+    parts: list[Part]
+    status: str
+
+
+COLUMNS = (
+    ("case_id", "int8"), ("message_id", "uuid"), ("part", "int2"), ("key", "text"), ("label", "text"),
+    ("amount", "numeric"), ("currency", "text"), ("since", "timestamptz"),
+)  # fmt: skip
+
+
+def parts_of(messages: Sequence[UUID]) -> dict[UUID, set[int]]:
+    """The parts that still wait, of those messages that have any: a resumed message does these and no others."""
+    waiting: dict[UUID, set[int]] = defaultdict(set)
+    for message_id, part in bulk.fetch("SELECT message_id, part FROM hub_waiting WHERE message_id = ANY(%s)", [list(messages)]):  # fmt: skip
+        waiting[message_id].add(part)
+    return waiting
+
+
+def subject(partner: str, missing: MissingCode) -> str:
+    """What the case of a missing code is about; a mapping that is approved finds its case by it."""
+    return f"mapping:{partner}:{missing.domain}:{missing.facility}:{missing.code}"
+
+
+def settle(rows: Sequence[Row], resumed: Mapping[UUID, set[int]], now: datetime) -> None:
+    """Open the cases of missing codes, write down what waits, forget what went through, close cases that are done."""
+    touched: set[int] = set()
+    through = [row.id for row in rows if row.id in resumed and row.parts]  # not one that stopped on the way
+    if through:
+        gone = bulk.fetch("DELETE FROM hub_waiting WHERE message_id = ANY(%s) RETURNING case_id", [through])
+        touched = {case_id for (case_id,) in gone}
+    lacking = [(row, part, code) for row in rows for part in row.parts for code in part.missing]
+    opened = cases.open_many((_case(part, code) for _, part, code in lacking), by=access.SYSTEM)
+    waiting = {}
+    for row, part, code in lacking:
+        row.status = "held"
+        case_id = opened[code.case, subject(part.source.partner, code)]
+        document: Any = part.document
+        waiting[case_id, row.id, part.source.part] = (
+            case_id, row.id, part.source.part, row.key, document.label[:200], document.worth, document.currency, now,
+        )  # fmt: skip
+    if waiting:
+        bulk.copy("hub_waiting", COLUMNS, waiting.values())
+    cases.settle(sorted(touched), by=access.SYSTEM)
+
+
+REASONS = {
+    "unknown": "has no meaning here yet",
+    "expired": "has a mapping that is no longer in force",
+    "inactive": "leads to a record that may not be used",
+    "ambiguous": "has more than one meaning",
+}
+
+
+def _case(part: Part, missing: MissingCode) -> cases.NewCase:
+    partner, place = part.source.partner, f" of {missing.facility}" if missing.facility else ""
+    what = missing.domain.replace("_", " ")
+    return cases.NewCase(
+        code=missing.case,
+        subject=subject(partner, missing),
+        title=f"{what.capitalize()} {missing.code!r}{place} {REASONS.get(missing.reason, missing.reason)}",
+        text=f"{partner} sends the {what} {missing.code!r}{place}. Say what it means here; what waits goes on by itself.",
+        owner=missing.owner,
+        partner=partner,
+        facility="",
+        data={
+            "partner": partner, "domain": missing.domain, "facility": missing.facility, "code": missing.code,
+            "text": missing.text, "reason": missing.reason,
+        },
+    )  # fmt: skip

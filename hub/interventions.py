@@ -1,0 +1,151 @@
+"""What people do to messages, deliveries, dispatches and endpoints. Admin, API and commands call these and nothing else."""
+
+from django.db import transaction
+from django.utils import timezone
+
+from hub import access, audit, bulk, cases, doorkeys, lanes, queue, stops
+from hub.access import Actor
+from hub.errors import Refused
+from hub.models import Delivery, Dispatch, Endpoint, Message
+from hub.models.states import advance
+from hub.routing import Outcome, registry
+from hub.settlement import apply_lookup
+
+
+def retry_message(message: Message, *, by: Actor) -> Message:
+    """Let a stopped or refused message try again; those blocked behind it follow in their order."""
+    access.require(by, "hub.retry_message", facility=message.endpoint.facility)
+    with transaction.atomic():
+        lanes.hold("inbox", [message.lane])  # nobody reads stops of this lane while they change
+        advance(message, "received", problem_code="", problem="", attempts=0)
+        freed = _lift_messages(message)
+        cases.close_for("message", message.pk, reason="Retried.", by=by)
+        audit.record("messages.retry", by=by, subject=message, detail={"freed": freed})
+        queue.nudge("work")
+    return message
+
+
+def waive_message(message: Message, *, reason: str, by: Actor) -> Message:
+    """Decide that a stopped message shall not be applied; later ones of its key go on. The reason is kept."""
+    access.require(by, "hub.waive_message", facility=message.endpoint.facility)
+    if not reason.strip():
+        raise Refused("CASE_REASON", "Waiving needs a reason that an auditor will understand.")
+    with transaction.atomic():
+        lanes.hold("inbox", [message.lane])
+        advance(message, "waived", settled_at=timezone.now())
+        freed = _lift_messages(message)
+        cases.close_for("message", message.pk, reason=reason, by=by, waived=True)
+        audit.record("messages.waive", by=by, subject=message, reason=reason, detail={"freed": freed})
+        queue.nudge("work")
+    return message
+
+
+def _lift_messages(message: Message) -> int:
+    stops.lift(f"in:{message.endpoint.code}", message.key)
+    return bulk.run(
+        "UPDATE hub_message SET status = 'received' WHERE status = 'blocked' AND endpoint_id = %s AND key = %s",
+        [message.endpoint_id, message.key],
+    )
+
+
+def retry_delivery(delivery: Delivery, *, by: Actor) -> Delivery:
+    """Let a stopped delivery try again; those blocked behind it follow in their order."""
+    _require_delivery(delivery, "hub.retry_delivery", by)
+    with transaction.atomic():
+        lanes.hold(_delivery_queue(delivery), [delivery.lane])
+        advance(delivery, "pending", problem_code="", problem="", dispatch_id=None, attempts=0)
+        freed = _lift_deliveries(delivery)
+        cases.close_for("delivery", delivery.pk, reason="Retried.", by=by)
+        audit.record("deliveries.retry", by=by, subject=delivery, detail={"freed": freed})
+        _ring(delivery)
+    return delivery
+
+
+def waive_delivery(delivery: Delivery, *, reason: str, by: Actor) -> Delivery:
+    """Decide that a stopped delivery shall not be made; later ones of its key go on. The reason is kept."""
+    _require_delivery(delivery, "hub.waive_delivery", by)
+    if not reason.strip():
+        raise Refused("CASE_REASON", "Waiving needs a reason that an auditor will understand.")
+    with transaction.atomic():
+        lanes.hold(_delivery_queue(delivery), [delivery.lane])
+        advance(delivery, "waived", settled_at=timezone.now())
+        freed = _lift_deliveries(delivery)
+        cases.close_for("delivery", delivery.pk, reason=reason, by=by, waived=True)
+        audit.record("deliveries.waive", by=by, subject=delivery, reason=reason, detail={"freed": freed})
+        _ring(delivery)
+    return delivery
+
+
+def _lift_deliveries(delivery: Delivery) -> int:
+    stops.lift(_delivery_queue(delivery), delivery.key)
+    return bulk.run(
+        "UPDATE hub_delivery SET status = 'pending' WHERE status = 'blocked' AND route = %s"
+        " AND endpoint_id IS NOT DISTINCT FROM %s AND key = %s",
+        [delivery.route, delivery.endpoint_id, delivery.key],
+    )
+
+
+def resolve_dispatch(dispatch: Dispatch, *, outcome: str, reference: str = "", reason: str = "", by: Actor) -> Dispatch:
+    """Say what a look-up by hand found for a dispatch in doubt.
+
+    `outcome` is "delivered" (with the partner's `reference`) or "absent": it is not there and is sent again, with
+    the same key.
+    """
+    access.require(by, "hub.resolve_dispatch", facility=dispatch.endpoint.facility)
+    if outcome not in {"delivered", "absent"}:
+        raise Refused("DISPATCH_OUTCOME", "Say 'delivered' with the partner's reference, or 'absent'.")
+    if outcome == "delivered" and not reference.strip():
+        raise Refused("DISPATCH_REFERENCE", "Give the reference under which the partner has it.")
+    route = registry.routes[dispatch.route]
+    with transaction.atomic():
+        lanes.hold(f"{dispatch.route}@{dispatch.endpoint.code}", [dispatch.lane])
+        dispatch.refresh_from_db()
+        if dispatch.status != "in_doubt":
+            raise Refused("STATE_MOVE", f"The dispatch is {dispatch.status} by now; nothing is in doubt any more.")
+        found = Outcome("ok", reference=reference.strip()) if outcome == "delivered" else Outcome("absent")
+        apply_lookup(route, dispatch.endpoint, dispatch, found)
+        audit.record(
+            "dispatches.resolve", by=by, subject=dispatch, reason=reason,
+            detail={"outcome": outcome, "reference": reference},
+        )  # fmt: skip
+        queue.nudge("send", dispatch.endpoint_id)
+    dispatch.refresh_from_db()
+    return dispatch
+
+
+def pause_endpoint(endpoint: Endpoint, *, reason: str = "", by: Actor) -> Endpoint:
+    """Read and send nothing through this endpoint; what arrives is still stored and acknowledged."""
+    return _pause(endpoint, True, reason, by)
+
+
+def resume_endpoint(endpoint: Endpoint, *, reason: str = "", by: Actor) -> Endpoint:
+    """Go on where it was paused, in the order in which things arrived."""
+    return _pause(endpoint, False, reason, by)
+
+
+def _pause(endpoint: Endpoint, paused: bool, reason: str, by: Actor) -> Endpoint:
+    access.require(by, "hub.pause_endpoint", facility=endpoint.facility)
+    with transaction.atomic():
+        endpoint = Endpoint.objects.select_for_update().get(pk=endpoint.pk)
+        endpoint.paused = paused
+        endpoint.save(update_fields=["paused"])
+        verb = "endpoints.pause" if paused else "endpoints.resume"
+        audit.record(verb, by=by, subject=endpoint, reason=reason)
+        queue.nudge("work") if endpoint.direction == "in" else queue.nudge("send", endpoint.pk)
+    doorkeys.forget()
+    return endpoint
+
+
+def _require_delivery(delivery: Delivery, permission: str, by: Actor) -> None:
+    access.require(by, permission, facility="" if delivery.endpoint is None else delivery.endpoint.facility)
+
+
+def _delivery_queue(delivery: Delivery) -> str:
+    return delivery.route if delivery.endpoint is None else f"{delivery.route}@{delivery.endpoint.code}"
+
+
+def _ring(delivery: Delivery) -> None:
+    if delivery.endpoint_id is None:
+        queue.nudge("work")
+    else:
+        queue.nudge("send", delivery.endpoint_id)

@@ -1,0 +1,205 @@
+"""The pipeline: stored messages become applied ones. Start reading here.
+
+One call of `process()` leases some lanes and takes up to 300 waiting messages of them through
+
+    claim -> parse -> read -> translate -> apply | hold
+
+in one transaction with one commit. What cannot be *read* stops: it becomes a case, and later messages of its own key
+wait behind it. What lacks a *code* is held: only its own lines wait, each under the case of the code it lacks, and
+they come back by themselves when the code gets its mapping. What fails in `apply` is found by halving the batch.
+"""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import structlog
+from django.utils import timezone
+
+from hub import access, batches, bulk, cases, doorkeys, held, queue, stops
+from hub.errors import Permanent
+from hub.formats import hl7
+from hub.routing import Inbound, Part, Source, registry
+
+log = structlog.get_logger(__name__)
+PARSERS = {"hl7v2": hl7.parse}
+
+
+@dataclass(slots=True)
+class Claimed:
+    """One message in the worker's hands, and what becomes of it."""
+
+    id: UUID
+    endpoint_id: int
+    kind: str
+    key: str
+    correlation_id: UUID
+    received_at: datetime
+    raw: bytes
+    blocked: bool
+    route: Inbound | None = None
+    parts: list[Part] = field(default_factory=list)
+    count: int = 0
+    notes: Sequence[str] = ()
+    status: str = "applied"
+    problem: tuple[str, str] = ("", "")
+
+
+CLAIM = """
+SELECT m.id, m.endpoint_id, m.kind, m.key, m.correlation_id, m.received_at, m.raw,
+       EXISTS (SELECT 1 FROM hub_stop s JOIN hub_endpoint e ON s.queue = 'in:' || e.code
+               WHERE e.id = m.endpoint_id AND s.key = m.key)
+FROM {source}
+ORDER BY m.id
+"""
+WAITING = """
+unnest(%(numbers)s::smallint[]) l(n) CROSS JOIN LATERAL (
+    SELECT * FROM hub_message w
+    WHERE w.lane = l.n AND w.status = 'received' AND NOT w.endpoint_id = ANY(%(paused)s)
+    ORDER BY w.id LIMIT %(each)s
+) m
+"""
+
+
+class Messages:
+    """The inbox as a queue for `hub.batches`."""
+
+    queue = "inbox"
+    busy = (
+        "EXISTS (SELECT 1 FROM hub_message m WHERE m.lane = c.number AND m.status = 'received'"
+        " AND NOT m.endpoint_id = ANY(%(paused)s))"
+    )
+
+    def __init__(self) -> None:
+        self.doors = doorkeys.inbound()
+        self.params = {"paused": [door.id for door in self.doors.values() if door.paused]}
+
+    def claim(self, numbers: Sequence[int], limit: int) -> list[Claimed]:
+        """The oldest waiting messages of these lanes, about the same number from each."""
+        each = max(1, -(-limit // len(numbers)))
+        rows = bulk.fetch(CLAIM.format(source=WAITING), {"numbers": list(numbers), "each": each, **self.params})
+        return [Claimed(*row) for row in rows]
+
+    def claim_again(self, ids: Sequence[UUID]) -> list[Claimed]:
+        """The same messages once more, after a rollback."""
+        source = "hub_message m WHERE m.id = ANY(%(ids)s) AND m.status = 'received'"
+        return [Claimed(*row) for row in bulk.fetch(CLAIM.format(source=source), {"ids": list(ids)})]
+
+    def count_attempt(self, row: Claimed) -> int:
+        """One more attempt, to be committed before the work."""
+        statement = "UPDATE hub_message SET attempts = attempts + 1 WHERE id = %s RETURNING attempts"
+        return int(bulk.fetch(statement, [row.id])[0][0])
+
+    def do(self, rows: Sequence[Claimed]) -> None:
+        """Read, translate, apply and hold; then write down what became of each message."""
+        now = timezone.now()
+        resumed = held.parts_of([row.id for row in rows])
+        stopped_keys: set[tuple[int, str]] = set()
+        for row in rows:
+            self._read(row, resumed.get(row.id), stopped_keys)
+        for route, parts in self._by_route(rows).items():
+            route.translate(parts)
+            ready = [part for part in parts if not part.missing]
+            lacking = [part for part in parts if part.missing]
+            if ready:
+                route.apply(ready, by=access.SYSTEM)
+            if lacking and route.hold is not None:
+                route.hold(lacking, by=access.SYSTEM)
+        held.settle(rows, resumed, now)
+        self._write_down(rows, now)
+
+    def fail(self, row: Claimed, error: Exception) -> None:
+        """The culprit of a failed batch stands alone: it stops, with a case."""
+        log.error("message_failed", message_id=str(row.id), exc_info=error)
+        row.status, row.problem = "stopped", stops.explain(error)
+        self._write_down([row], timezone.now())
+
+    def _read(self, row: Claimed, only: set[int] | None, stopped: set[tuple[int, str]]) -> None:
+        if row.blocked or (row.endpoint_id, row.key) in stopped:
+            row.status = "blocked"
+            return
+        door = self.doors[row.endpoint_id]
+        try:
+            row.route = registry.inbound(door.format, row.kind)
+            if row.route is None:
+                raise Permanent("IF_ROUTE", f"Nothing here reads {row.kind} any more.")
+            read = row.route.read(PARSERS[door.format](row.raw), door.settings)
+        except Exception as error:  # noqa: BLE001  (an adapter's bug stops its own message, not the batch)
+            if not isinstance(error, Permanent):
+                log.error("read_failed", message_id=str(row.id), exc_info=error)
+            row.status, row.problem = "stopped", stops.explain(error)
+            stopped.add((row.endpoint_id, row.key))
+            return
+        row.count, row.notes = len(read.documents), read.notes
+        row.status = "applied" if read.documents else "skipped"
+        row.parts = [
+            Part(
+                document,
+                Source(
+                    row.id, number, row.endpoint_id, door.partner, row.correlation_id, row.received_at,
+                    door.settings, only is not None,
+                ),
+            )
+            for number, document in enumerate(read.documents)
+            if only is None or number in only
+        ]  # fmt: skip
+
+    def _by_route(self, rows: Sequence[Claimed]) -> dict[Inbound, list[Part]]:
+        grouped: dict[str, list[Part]] = defaultdict(list)
+        for row in rows:
+            if row.route is not None and row.parts:
+                grouped[row.route.name] += row.parts
+        return {registry.routes[name]: parts for name, parts in grouped.items()}  # type: ignore[misc]
+
+    def _write_down(self, rows: Sequence[Claimed], now: datetime) -> None:
+        stopped = [row for row in rows if row.status == "stopped"]
+        for row in stopped:
+            stops.put(self._stop_queue(row), [(row.key, row.id)], now)
+        cases.open_many(map(self._case, stopped), by=access.SYSTEM)
+        written = bulk.run(
+            "UPDATE hub_message m SET status = w.status, parts = w.parts, notes = w.notes, problem_code = w.code,"
+            " problem = w.problem, settled_at = CASE WHEN w.status IN ('applied', 'skipped') THEN %s END"
+            " FROM unnest(%s::uuid[], %s::text[], %s::int[], %s::jsonb[], %s::text[], %s::text[])"
+            " w(id, status, parts, notes, code, problem)"
+            " WHERE m.id = w.id AND m.id BETWEEN %s AND %s AND m.status = 'received'",
+            [
+                now,
+                [row.id for row in rows],
+                [row.status for row in rows],
+                [row.count for row in rows],
+                [bulk.json(row.notes) for row in rows],
+                [row.problem[0] for row in rows],
+                [row.problem[1] for row in rows],
+                rows[0].id if rows else None,
+                rows[-1].id if rows else None,
+            ],
+        )
+        if written != len(rows):
+            raise Permanent("IF_ORDER", f"{len(rows) - written} messages of the batch changed under the worker.")
+
+    def _stop_queue(self, row: Claimed) -> str:
+        return f"in:{self.doors[row.endpoint_id].code}"
+
+    def _case(self, row: Claimed) -> cases.NewCase:
+        door = self.doors[row.endpoint_id]
+        return stops.case(
+            *row.problem, subject=f"message:{row.id}", what=f"{row.kind} from {door.name}", partner=door.partner,
+            facility=door.facility, message_id=row.id,
+        )  # fmt: skip
+
+
+def process(limit: int | None = None) -> int:
+    """Take one batch of messages to its end; returns how many were taken, 0 when none was waiting or free."""
+    return batches.run(Messages(), limit=limit)
+
+
+def drain() -> int:
+    """Process until nothing waits any more; returns how many messages were taken (tests, commands)."""
+    total = 0
+    while taken := process():
+        total += taken
+    queue.ring("work")
+    return total

@@ -1,0 +1,130 @@
+"""Sending: deliveries of one endpoint are gathered into dispatches, sent outside any transaction, and settled.
+
+    claim (commit) -> send -> settle (commit)
+
+A dispatch's id is the partner's idempotency key and stays the same over all its tries. A send whose outcome nobody
+knows is *in doubt*: it is looked up at the partner before anything is sent again.
+"""
+
+import random
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any
+
+import structlog
+from django.db import transaction
+from django.utils import timezone
+
+from hub import bulk, dispatches, lanes, settlement
+from hub.models import Endpoint
+from hub.routing import Outbound, Outcome, registry
+from hub.sendcall import Call
+
+log = structlog.get_logger(__name__)
+# Deliveries that one claim may take: enough for several full calls, few enough to settle in one short transaction.
+CLAIM_LIMIT = 300
+BACKOFF_S, BACKOFF_CAP_S = 0.5, 60.0
+
+BUSY = """(
+    (NOT %(paused)s AND EXISTS (SELECT 1 FROM hub_delivery d WHERE d.route = %(route)s
+        AND d.endpoint_id = %(endpoint)s AND d.lane = c.number AND d.status = 'pending')
+     AND NOT EXISTS (SELECT 1 FROM hub_dispatch o WHERE o.endpoint_id = %(endpoint)s AND o.route = %(route)s
+        AND o.lane = c.number AND o.status IN ('sending', 'waiting', 'in_doubt')))
+    OR EXISTS (SELECT 1 FROM hub_dispatch o WHERE o.endpoint_id = %(endpoint)s AND o.route = %(route)s
+        AND o.lane = c.number
+        AND (o.status = 'sending' OR (o.status IN ('waiting', 'in_doubt') AND o.due_at <= now() AND NOT %(paused)s))))
+"""
+
+
+def queue_name(route: Outbound, endpoint: Endpoint) -> str:
+    """The name of this road's lanes and stops."""
+    return f"{route.name}@{endpoint.code}"
+
+
+def step(route: Outbound, endpoint: Endpoint) -> int:
+    """Send what is due on one lane of this road; returns how many calls were tried, 0 when nothing was due."""
+    with transaction.atomic():
+        lease = lanes.lease(
+            queue_name(route, endpoint), busy=BUSY, share=1, heirs=route.keyed,
+            route=route.name, endpoint=endpoint.pk, paused=endpoint.paused,
+        )  # fmt: skip
+        if lease is None:
+            return 0
+        calls = dispatches.open_calls(route, endpoint, lease.numbers[0])
+        if not calls:
+            calls = dispatches.gather(route, endpoint, lease.numbers[0], CLAIM_LIMIT)
+        if not calls:  # everything that waits is behind a stop
+            lanes.release(lease)
+            return 0
+    _try(route, endpoint, calls)
+    try:
+        with transaction.atomic():
+            lanes.fence(lease)
+            for call in calls:
+                settlement.settle(route, endpoint, call, due=_due(call))
+            lanes.release(lease)
+    except lanes.LeaseLost:
+        # Whoever took the lane has marked these calls in doubt and looks them up; what we know is not needed.
+        log.warning("lease_lost", queue=lease.queue)
+    return len(calls)
+
+
+def _try(route: Outbound, endpoint: Endpoint, calls: Sequence[Call]) -> None:
+    """Look up what is in doubt, send the rest, in order. When the partner is away the rest waits unsent."""
+    for position, call in enumerate(calls):
+        try:
+            if call.status == "in_doubt":
+                call.outcome = route.find(endpoint, call.id)
+                if call.outcome.kind == "absent":
+                    call.status = "sending"
+            if call.status == "sending":
+                call.outcome = route.send(endpoint, call.id, call.facts)
+        except Exception as error:  # noqa: BLE001  (a connector's bug: nobody knows what the partner has done)
+            log.error("connector_failed", dispatch_id=str(call.id), route=route.name, exc_info=error)
+            call.outcome = Outcome("unknown", code="BUG", text=f"{type(error).__name__} in the connector")
+        if call.outcome is not None and call.outcome.kind in {"retryable", "unknown"}:
+            for unsent in calls[position + 1 :]:
+                unsent.outcome = Outcome("unsent", retry_after_s=call.outcome.retry_after_s)
+            return
+
+
+def _due(call: Call) -> Any:
+    """When to try again: what the partner asked for, else exponential with jitter, capped."""
+    asked = call.outcome.retry_after_s if call.outcome is not None else None
+    wait = min(BACKOFF_CAP_S, BACKOFF_S * 2 ** min(call.attempts, 10))
+    seconds = asked if asked is not None else wait * random.uniform(0.5, 1.0)
+    return timezone.now() + timedelta(seconds=seconds)
+
+
+def roads(endpoint: Endpoint) -> list[Outbound]:
+    """The outbound routes that this endpoint serves."""
+    return [route for route in registry.of(Outbound) if route.format == endpoint.format]
+
+
+def endpoints() -> list[Endpoint]:
+    """All endpoints that anything is sent to."""
+    formats = {route.format for route in registry.of(Outbound)}
+    return list(Endpoint.objects.filter(direction="out", active=True, format__in=formats).order_by("pk"))
+
+
+def drain() -> int:
+    """Send until nothing is due any more; returns how many calls were tried (tests, commands)."""
+    total = 0
+    while tried := sum(step(route, endpoint) for endpoint in endpoints() for route in roads(endpoint)):
+        total += tried
+    return total
+
+
+def due_endpoints() -> list[int]:
+    """Endpoints that have something to send now (for the sweep)."""
+    rows = bulk.fetch(
+        "SELECT DISTINCT e.id FROM hub_endpoint e WHERE e.direction = 'out' AND e.active AND ("
+        " EXISTS (SELECT 1 FROM hub_lane l WHERE l.queue LIKE '%%@' || e.code AND EXISTS ("
+        "   SELECT 1 FROM hub_delivery d WHERE d.route = split_part(l.queue, '@', 1) AND d.endpoint_id = e.id"
+        "   AND d.lane = l.number AND d.status = 'pending'))"
+        " OR EXISTS (SELECT 1 FROM hub_dispatch o WHERE o.endpoint_id = e.id"
+        "   AND o.status IN ('sending', 'waiting', 'in_doubt') AND o.due_at <= now()))"
+    )
+    return [endpoint_id for (endpoint_id,) in rows]
+
+

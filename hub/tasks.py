@@ -1,0 +1,82 @@
+"""Celery's door: each task names one function. Arguments are ids; the truth is in the tables."""
+
+import time
+
+import structlog
+from celery import shared_task
+from django.conf import settings
+from django.db import InterfaceError, OperationalError, connection
+
+from hub import lanes, outbox, partitions, pipeline, queue, sending
+from hub.models import Endpoint
+from hub.routing import Outbound, Reaction, registry
+
+log = structlog.get_logger(__name__)
+# A task looks around so long for more work before it ends, and never runs longer than its turn: others wait too.
+TURN_S, QUIET_S, PAUSE_S = 10.0, 0.25, 0.008
+
+
+def _until_quiet(step) -> int:  # type: ignore[no-untyped-def]
+    """Call `step` until it finds nothing for a while or the turn is over; returns how much it did."""
+    end = time.monotonic() + TURN_S
+    quiet = time.monotonic() + QUIET_S
+    total = 0
+    while time.monotonic() < min(end, quiet):
+        did = step()
+        total += did
+        if did:
+            quiet = time.monotonic() + QUIET_S
+        else:
+            time.sleep(PAUSE_S)
+    return total
+
+
+@shared_task
+def work() -> None:
+    """Messages, then reactions, until there is nothing to do."""
+    queue.answered("work")
+    reactions = outbox.reactions()
+    try:
+        _until_quiet(lambda: pipeline.process() + sum(outbox.react(route) for route in reactions))
+    except (OperationalError, InterfaceError) as error:
+        connection.close()  # the database went away under us; the sweep rings when it is back
+        log.warning("database_away", task="work", error=type(error).__name__)
+
+
+@shared_task
+def send(endpoint_id: int) -> None:
+    """Everything that is due for one endpoint: a slow partner keeps its own worker busy and no other."""
+    queue.answered("send", endpoint_id)
+    try:
+        endpoint = Endpoint.objects.select_related("partner").get(pk=endpoint_id)
+        roads = sending.roads(endpoint)
+        _until_quiet(lambda: sum(sending.step(route, endpoint) for route in roads))
+    except (OperationalError, InterfaceError) as error:
+        connection.close()
+        log.warning("database_away", task="send", error=type(error).__name__)
+
+
+@shared_task
+def sweep() -> None:
+    """Ring for whatever waits: what a lost ring, a dead worker or a time to wait has left behind."""
+    ensure_lanes()
+    queue.ring("work")
+    for endpoint_id in sending.due_endpoints():
+        queue.ring("send", endpoint_id)
+
+
+@shared_task
+def make_partitions() -> None:
+    """Make the coming months' partitions."""
+    partitions.ensure()
+
+
+def ensure_lanes() -> None:
+    """Every queue that the routes and endpoints need has its lanes."""
+    lanes.ensure("inbox", settings.LANES)
+    for reaction in registry.of(Reaction):
+        lanes.ensure(reaction.name, settings.LANES)
+    for endpoint in sending.endpoints():
+        for route in registry.of(Outbound):
+            if route.format == endpoint.format:
+                lanes.ensure(sending.queue_name(route, endpoint), endpoint.concurrency)
