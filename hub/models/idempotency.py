@@ -7,7 +7,7 @@ from django.utils import timezone
 class SavedAnswer(models.Model):
     """The answer to one mutating call, written in the transaction of its effect: no effect without it, none twice.
 
-    Kept for `hub.api.idempotency.KEEP_DAYS`; after that the verbs' own rules (states, natural keys) still refuse a repeat.
+    Kept for `hub.api.idempotency.KEEP_DAYS`; after that the verbs' own rules (states, natural keys) refuse a repeat.
     """
 
     actor = models.CharField(max_length=160)  # "key:<prefix>" or "user:<pk>": callers never share keys
