@@ -129,9 +129,21 @@ class JournalLine(models.Model):
     credit = models.DecimalField(max_digits=19, decimal_places=4)
     quantity = models.DecimalField(max_digits=12, decimal_places=4)
     basis = models.CharField(max_length=12)  # message | standard | ratio | original
+    original_id = models.UUIDField(null=True)  # the charge that this leg takes back, and which of its legs
+    original_leg = models.PositiveSmallIntegerField(null=True)
 
     class Meta:
+        indexes = (
+            models.Index(
+                fields=["original_id"], name="journal_line_original", condition=models.Q(original_id__isnull=False)
+            ),
+        )
         constraints = (
+            models.CheckConstraint(
+                condition=models.Q(original_id__isnull=True, original_leg__isnull=True)
+                | models.Q(original_id__isnull=False, original_leg__isnull=False),
+                name="journal_line_reversal_names_its_leg",
+            ),
             models.CheckConstraint(
                 condition=models.Q(debit__gt=0, credit=0) | models.Q(debit=0, credit__gt=0),
                 name="journal_line_is_debit_or_credit",

@@ -35,7 +35,7 @@ def parts_of(messages: Sequence[UUID]) -> dict[UUID, set[int]]:
 
 def subject(partner: str, missing: MissingCode) -> str:
     """What the case of a missing code is about; a mapping that is approved finds its case by it."""
-    return f"mapping:{partner}:{missing.domain}:{missing.facility}:{missing.code}"
+    return missing.subject or f"mapping:{partner}:{missing.domain}:{missing.facility}:{missing.code}"
 
 
 def settle(rows: Sequence[Row], resumed: Mapping[UUID, set[int]], now: datetime) -> None:
@@ -68,7 +68,29 @@ REASONS = {
 }
 
 
+def resume(messages: Sequence[UUID]) -> int:
+    """Put held messages back into the queue: what one of their lines waited for is there now."""
+    return bulk.run(
+        "UPDATE hub_message SET status = 'received' WHERE id = ANY(%s) AND status = 'held'", [list(messages)]
+    )
+
+
+def finish(message_id: UUID) -> None:
+    """A held message of which nothing waits any more is done."""
+    bulk.run(
+        "UPDATE hub_message SET status = 'applied', settled_at = now() WHERE id = %s AND status = 'held'"
+        " AND NOT EXISTS (SELECT 1 FROM hub_waiting w WHERE w.message_id = hub_message.id)",
+        [message_id],
+    )
+
+
 def _case(part: Part, missing: MissingCode) -> cases.NewCase:
+    if missing.subject:
+        return cases.NewCase(
+            code=missing.case, subject=missing.subject, title=f"{part.document.label}: {missing.reason}",
+            text=missing.text, owner=missing.owner, partner=part.source.partner, message_id=part.source.message_id,
+            facility=missing.facility, data={"domain": missing.domain, "code": missing.code},
+        )  # fmt: skip
     partner, place = part.source.partner, f" of {missing.facility}" if missing.facility else ""
     what = missing.domain.replace("_", " ")
     return cases.NewCase(

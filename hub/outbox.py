@@ -94,6 +94,7 @@ class Claimed:
     fact_id: UUID
     key: str
     blocked: bool
+    fact: str
     correlation_id: UUID
     published_at: datetime
     payload: dict[str, Any]
@@ -103,7 +104,7 @@ class Claimed:
 CLAIM = """
 SELECT d.id, d.fact_id, d.key,
        EXISTS (SELECT 1 FROM hub_stop s WHERE s.queue = %(route)s AND s.key = d.key),
-       f.correlation_id, f.published_at, f.payload, f.message_id
+       f.name, f.correlation_id, f.published_at, f.payload, f.message_id
 FROM {source} JOIN hub_fact f ON f.id = d.fact_id
 WHERE {where}
 ORDER BY d.id
@@ -149,31 +150,43 @@ class Deliveries:
 
     def do(self, rows: Sequence[Claimed]) -> None:
         """Let the route hear the facts, then mark them delivered."""
-        decode = self.route.fact.decode
+        kinds = {kind.name: kind.decode for kind in self.route.facts}
         free = [row for row in rows if not row.blocked]
         heard = [
-            Heard(decode(row.payload), row.fact_id, row.id, row.correlation_id, row.published_at) for row in free
+            Heard(kinds[row.fact](row.payload), row.fact_id, row.id, row.correlation_id, row.published_at)
+            for row in free
         ]
-        if heard:
-            self.route.apply(heard, by=access.SYSTEM)
-        self._mark([row.id for row in free], "delivered")
-        self._mark([row.id for row in rows if row.blocked], "blocked")
+        refused = (self.route.apply(heard, by=access.SYSTEM) if heard else None) or {}
+        self._mark([row.id for row in free if row.id not in refused], "delivered")
+        self._mark([row.id for row in rows if row.blocked or refused.get(row.id, row) is None], "blocked")
+        self._stop([(row, error) for row in free if (error := refused.get(row.id)) is not None])
 
     def fail(self, row: Claimed, error: Exception) -> None:
         """The culprit of a failed batch stands alone: it stops, with a case, and holds back its own key."""
         log.error("reaction_failed", delivery_id=str(row.id), route=self.route.name, exc_info=error)
-        code, text = stops.explain(error)
-        stops.put(self.queue, [(row.key, row.id)], timezone.now())
+        self._stop([(row, error)])
+
+    def _stop(self, failed: Sequence[tuple[Claimed, Exception]]) -> None:
+        if not failed:
+            return
+        told = [(row, *stops.explain(error)) for row, error in failed]
+        stops.put(self.queue, [(row.key, row.id) for row, _, _ in told], timezone.now())
         bulk.run(
-            "UPDATE hub_delivery SET status = 'stopped', problem_code = %s, problem = %s WHERE id = %s"
-            " AND status = 'pending'",
-            [code, text, row.id],
+            "UPDATE hub_delivery d SET status = 'stopped', problem_code = w.code, problem = w.problem"
+            " FROM unnest(%s::uuid[], %s::text[], %s::text[]) w(id, code, problem)"
+            " WHERE d.id = w.id AND d.status = 'pending'",
+            [[row.id for row, _, _ in told], [code for _, code, _ in told], [text for _, _, text in told]],
         )
-        case = stops.case(
-            code, text, subject=f"delivery:{row.id}", what=f"{self.route.name}", delivery_id=row.id,
-            message_id=row.message_id,
+        cases.open_many(
+            (
+                stops.case(
+                    code, text, subject=f"delivery:{row.id}", what=self.route.name, owner=self.route.owner,
+                    delivery_id=row.id, message_id=row.message_id,
+                )
+                for row, code, text in told
+            ),
+            by=access.SYSTEM,
         )  # fmt: skip
-        cases.open_many([case], by=access.SYSTEM)
 
     def _mark(self, delivery_ids: Sequence[UUID], status: str) -> None:
         if delivery_ids:

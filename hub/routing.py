@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from decimal import Decimal
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Protocol, TypeGuard
 from uuid import UUID
 
 from hub.errors import HubError
@@ -52,7 +52,7 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class MissingCode:
-    """A partner's code that has no meaning here yet."""
+    """Why a document waits: a partner's code that has no meaning here yet, or a `subject` of the domain's own."""
 
     domain: str  # "department", "charge_code", ...
     code: str
@@ -62,6 +62,7 @@ class MissingCode:
     on: date | None = None
     owner: str = "integration"  # role (group) that maps this kind of code
     case: str = "MAP_MISSING"  # registry code of the case it opens
+    subject: str = ""  # what the case is about, where it is not a code: then `text` says what happened
 
 
 @dataclass(slots=True)
@@ -112,11 +113,17 @@ class Heard:
 
 @dataclass(frozen=True, slots=True)
 class Reaction:
-    """A fact that another app published is acted upon here: `apply(heard, by=)`, a list in one transaction."""
+    """Facts that another app published are acted upon here: `apply(heard, by=)`, a list in one transaction.
+
+    Several facts in one reaction are heard in one order per key, e.g. a reversal after what it reverses. `apply` may
+    return {delivery id: error} for facts that it left out because a person must act, with None for those that are
+    behind one of them.
+    """
 
     name: str
-    fact: type[Any]
-    apply: Callable[..., None]
+    facts: tuple[type[Any], ...]
+    apply: Callable[..., Mapping[UUID, HubError | None] | None]
+    owner: str = "integration"  # role that owns the case when it fails
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,6 +192,12 @@ class Journey:
 Route = Inbound | Reaction | Outbound | Answer | Journey
 
 
+def _hears(route: Route, fact_name: str) -> TypeGuard[Reaction | Outbound]:
+    if isinstance(route, Reaction):
+        return any(fact.name == fact_name for fact in route.facts)
+    return isinstance(route, Outbound) and route.fact.name == fact_name
+
+
 class Registry:
     """All routes, filled once at start-up by `HubConfig.ready()`."""
 
@@ -192,6 +205,7 @@ class Registry:
         self.routes: dict[str, Route] = {}
         self._inbound: dict[tuple[str, str], Inbound] = {}
         self._answers: dict[type[Any], Answer] = {}
+        self._listeners: dict[str, list[Reaction | Outbound]] = {}
 
     def register(self, routes: Iterable[Route]) -> None:
         """Add an app's routes; a name or a message kind that is taken is a programming error."""
@@ -199,6 +213,7 @@ class Registry:
             if route.name in self.routes:
                 raise HubError("IF_ROUTE", f"two routes are called {route.name}")
             self.routes[route.name] = route
+            self._listeners.clear()
             if isinstance(route, Inbound):
                 for kind in route.kinds:
                     if (route.format, kind) in self._inbound:
@@ -213,7 +228,10 @@ class Registry:
 
     def listeners(self, fact_name: str) -> list[Reaction | Outbound]:
         """Everyone who hears a fact, in the order of registration."""
-        return [r for r in self.routes.values() if isinstance(r, Reaction | Outbound) and r.fact.name == fact_name]
+        found = self._listeners.get(fact_name)
+        if found is None:
+            found = self._listeners[fact_name] = [route for route in self.routes.values() if _hears(route, fact_name)]
+        return found
 
     def of(self, kind: type[Any]) -> list[Any]:
         """All routes of one kind."""

@@ -10,7 +10,7 @@ class SavedAnswer(models.Model):
     Kept for `hub.api.idempotency.KEEP_DAYS`; after that the verbs' own rules (states, natural keys) refuse a repeat.
     """
 
-    actor = models.CharField(max_length=160)  # "key:<prefix>" or "user:<pk>": callers never share keys
+    actor = models.CharField(max_length=160)  # "api:<name> (<prefix>)" or "user:<pk>": callers never share keys
     method = models.CharField(max_length=8)
     path = models.CharField(max_length=400)
     key = models.CharField(max_length=255)  # the caller's Idempotency-Key

@@ -11,7 +11,7 @@ class Message(models.Model):
 
     MOVES = {
         "received": ["applied", "held", "stopped", "blocked", "skipped"],  # stored and acknowledged, waits for a worker
-        "held": ["received"],  # some of its lines wait for a code; nothing else waits for it
+        "held": ["received", "applied"],  # some of its lines wait for a code; nothing else waits for it
         "stopped": ["received", "waived"],  # a person must act; later messages of its key wait
         "blocked": ["received"],  # waits behind a stopped message of its own key
         "applied": ["received"],  # done; only a replay brings it back

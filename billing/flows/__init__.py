@@ -1,0 +1,1 @@
+"""Billing's verbs: capture and hold charges, release and waive them, keep visits."""

@@ -1,0 +1,1 @@
+"""The ledger's documents in partners' formats. Pure functions: no framework, no clock, no database."""

@@ -1,0 +1,1 @@
+"""How bytes leave: one module per transport."""

@@ -1,0 +1,90 @@
+"""HTTP out. Says of every call whether it was done, refused, not done, or nobody knows; never retries by itself."""
+
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import httpx2
+
+from hub import vault
+from hub.errors import OutcomeUnknown, Throttled, Transient
+from hub.models import Endpoint
+
+CONNECT_S, READ_S = 5.0, 30.0
+# A partner's answer is hostile until read: no more of it than this is taken.
+ANSWER_LIMIT = 1_048_576
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A complete HTTP answer."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+class _Clients:
+    """One keep-alive client per endpoint and configuration, shared by the threads of a process."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._clients: dict[int, tuple[tuple[str, ...], httpx2.Client]] = {}
+
+    def of(self, endpoint: Endpoint) -> httpx2.Client:
+        settings = endpoint.settings
+        connect, read = float(settings.get("connect_s", CONNECT_S)), float(settings.get("read_s", READ_S))
+        made_for = (settings["url"], endpoint.secret, str(connect), str(read))
+        with self._lock:
+            known = self._clients.get(endpoint.pk)
+            if known is not None and known[0] == made_for:
+                return known[1]
+            headers = {"Authorization": f"Bearer {vault.open_(endpoint.secret)}"} if endpoint.secret else {}
+            client = httpx2.Client(
+                base_url=settings["url"], headers=headers, follow_redirects=False, trust_env=False,
+                timeout=httpx2.Timeout(read, connect=connect),
+            )  # fmt: skip
+            self._clients[endpoint.pk] = (made_for, client)
+            return client
+
+
+_clients = _Clients()
+
+
+def send(
+    endpoint: Endpoint, method: str, path: str, *, body: bytes | None = None, params: Mapping[str, str] | None = None
+) -> Answer:
+    """One request. Raises `Transient` when nothing was done, `Throttled` on 429 or 503, `OutcomeUnknown` otherwise.
+
+    5xx answers other than 503 are unknown: the partner may have done it and failed to say so.
+    """
+    headers = {"Content-Type": "application/json"} if body is not None else {}
+    try:
+        client = _clients.of(endpoint)
+        with client.stream(method, path, content=body, params=params, headers=headers) as response:
+            content = _read(response)
+            answer = Answer(response.status_code, response.headers, content)
+    except (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout) as error:
+        raise Transient("ERP_UNREACHABLE", f"no connection: {type(error).__name__}") from error
+    except httpx2.HTTPError as error:
+        raise OutcomeUnknown("ERP_AMBIGUOUS", f"sent, and no answer: {type(error).__name__}") from error
+    if answer.status in {429, 503}:
+        after = _seconds(answer.headers.get("retry-after"))
+        raise Throttled("ERP_UNREACHABLE", f"the partner answered {answer.status}", retry_after_s=after)
+    if answer.status >= 500:
+        raise OutcomeUnknown("ERP_AMBIGUOUS", f"the partner answered {answer.status}")
+    return answer
+
+
+def _read(response: httpx2.Response) -> bytes:
+    taken = bytearray()
+    for piece in response.iter_bytes():
+        taken += piece
+        if len(taken) > ANSWER_LIMIT:
+            raise OutcomeUnknown("ERP_AMBIGUOUS", f"the answer is longer than {ANSWER_LIMIT} bytes")
+    return bytes(taken)
+
+
+def _seconds(value: str | None) -> float:
+    """Retry-After in seconds; one second where it is missing or a date, five minutes at most."""
+    return min(300.0, float(value)) if value is not None and value.isdigit() else 1.0
