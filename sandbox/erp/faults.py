@@ -96,9 +96,9 @@ class Faults:
 
     def set(self, document: Any) -> None:
         """Replace the active faults. Raises Refused (422) if one of them is not understood; then nothing changes."""
-        documents = document.get("faults", [document]) if isinstance(document, dict) else document
+        documents = document.get("faults", [document]) if isinstance(document, dict) else None
         if not isinstance(documents, list):
-            raise Refused(422, "invalid_field", "faults must be a list of objects")
+            raise Refused(422, "invalid_field", 'send one fault as an object, or {"faults": [...]}')
         self._active = [Fault(each) for each in documents]
 
     def clear(self) -> None:

@@ -1,0 +1,36 @@
+"""Fixtures for the stand-in partners: each test gets processes of its own."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.sandbox.erp_client import ErpProcess
+
+
+@pytest.fixture
+def start_erp(tmp_path: Path) -> Iterator[Callable[..., ErpProcess]]:
+    """A way to start the ERP, more than once on the same ledger if the test likes."""
+    started: list[ErpProcess] = []
+
+    def start(*arguments: str) -> ErpProcess:
+        started.append(ErpProcess(tmp_path / "erp.sqlite3", *arguments))
+        return started[-1]
+
+    yield start
+    for process in started:
+        process.stop()
+
+
+@pytest.fixture(scope="module")
+def quiet_erp(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ErpProcess]:
+    """An ERP shared by tests that post nothing."""
+    process = ErpProcess(tmp_path_factory.mktemp("erp") / "erp.sqlite3")
+    yield process
+    process.stop()
+
+
+@pytest.fixture
+def erp(start_erp: Callable[..., ErpProcess]) -> ErpProcess:
+    """The ERP, with an empty ledger."""
+    return start_erp()
