@@ -1,6 +1,7 @@
 """Bodies: one JSON object, strictly. What two programs could read in two ways is refused before any of it is used."""
 
 import json
+import math
 from collections.abc import Mapping
 from typing import IO, Any
 
@@ -43,7 +44,7 @@ class StrictJson(BaseParser):
 def loads(data: bytes) -> Any:
     """Strict JSON; the texts of the errors quote nothing of what was sent."""
     try:
-        value = json.loads(data.decode(), object_pairs_hook=_object, parse_constant=_constant)
+        value = json.loads(data.decode(), object_pairs_hook=_object, parse_constant=_constant, parse_float=_float)
     except UnicodeDecodeError:
         raise _bad("The body is not UTF-8.") from None
     except json.JSONDecodeError as error:
@@ -65,6 +66,13 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _constant(name: str) -> Any:
     raise _bad(f"The body holds {name}, which is not JSON.")
+
+
+def _float(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise _bad("The body holds a number that is too large.")
+    return number
 
 
 def _check(value: Any) -> None:

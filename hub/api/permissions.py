@@ -28,7 +28,7 @@ class VerbPermission(BasePermission):
         if not request.user or not request.user.is_authenticated:
             return False
         action = getattr(view, "action", None)
-        if action is None:  # a method that the route does not know: the answer is 405, not 403
+        if action in (None, "metadata"):  # a method that the route does not know: the answer is 405, not 403
             return True
         by = actor(request)
         needs = getattr(view, "needs", {}).get(action)

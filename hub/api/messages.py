@@ -1,0 +1,102 @@
+"""Messages: what partners sent and what became of it. The bytes themselves need a permission of their own."""
+
+import base64
+from typing import Any
+
+from drf_spectacular.utils import extend_schema
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from hub import audit, interventions
+from hub.api import fields, filters, resources
+from hub.models import Message, MessageKey
+
+
+class MessageSerializer(serializers.ModelSerializer[Message]):
+    """One stored document, without its bytes."""
+
+    endpoint = serializers.CharField(source="endpoint.code")
+    partner = serializers.CharField(source="endpoint.partner.code")
+    facility = serializers.CharField(source="endpoint.facility")
+    status = fields.Choice(Message.STATUSES, "MessageStatus")
+    sha256 = serializers.SerializerMethodField(help_text="Of the bytes as they arrived, in hex.")
+    notes = serializers.ListField(child=serializers.CharField(), help_text="What was tolerated.")
+
+    class Meta:
+        model = Message
+        fields = (
+            "id", "endpoint", "partner", "facility", "received_at", "sender", "control_id", "kind", "key", "status",
+            "attempts", "parts", "notes", "problem_code", "problem", "settled_at", "sha256", "correlation_id",
+        )  # fmt: skip
+        read_only_fields = fields
+
+    def get_sha256(self, message: Message) -> str:
+        """Hex."""
+        return bytes(message.sha256).hex()
+
+
+class RawSerializer(serializers.Serializer[Any]):
+    """The bytes of a message, exactly as they arrived."""
+
+    id = serializers.UUIDField()
+    sha256 = serializers.CharField()
+    base64 = serializers.CharField(help_text="The bytes, in base64.")
+
+
+class MessageFilters(filters.ByTime):
+    """By door, by status, by kind, by control id, by time."""
+
+    endpoint = filters.text(field_name="endpoint__code", label="Code of the endpoint it came in by.")
+    partner = filters.text(field_name="endpoint__partner__code", label="Code of the partner.")
+    status = filters.choice(Message.STATUSES)
+    kind = filters.text(label='As the format names it, e.g. "DFT^P03".')
+    control_id = filters.text(method="with_control_id", label="The sender's control id (MSH-10).")
+
+    class Meta:
+        model = Message
+        fields = ()
+
+    def with_control_id(self, queryset: Any, name: str, value: str) -> Any:  # noqa: ARG002
+        """Through the narrow key table: the partitions have no index for it."""
+        return queryset.filter(pk__in=MessageKey.objects.filter(control_id=value).values("message_id"))
+
+
+class Messages(resources.Resource):
+    """A message is visible where its endpoint's facility is; one of no facility to those who see all."""
+
+    resource = "messages"
+    noun = "a message"
+    rows = Message.objects.select_related("endpoint__partner").defer("raw")
+    facility_field = "endpoint__facility"
+    serializer_class = MessageSerializer
+    filterset_class = MessageFilters
+    needs = {
+        "list": ("hub.view_message",),
+        "retrieve": ("hub.view_message",),
+        "raw": ("hub.view_message", "hub.view_raw_message"),
+        "retry": ("hub.view_message", "hub.retry_message"),
+        "waive": ("hub.view_message", "hub.waive_message"),
+    }
+
+    @extend_schema(responses=RawSerializer)
+    @resources.look
+    def raw(self, request: Request, pk: str) -> Response:  # noqa: ARG002  (get_object reads them)
+        """Show the bytes of a message.
+
+        They may hold a patient's name and numbers: every look is audited.
+        """
+        message = self.get_object()
+        audit.record("messages.view_raw", by=self.by, subject=message, correlation_id=message.correlation_id)
+        shown = base64.b64encode(bytes(message.raw)).decode()
+        return Response({"id": message.pk, "sha256": bytes(message.sha256).hex(), "base64": shown})
+
+    @resources.verb()
+    def retry(self, message: Message) -> None:
+        """Let a stopped or refused message try again."""
+        interventions.retry_message(message, by=self.by)
+
+    @resources.verb(body=fields.Reason)
+    def waive(self, message: Message, reason: str) -> None:
+        """Decide that a stopped message shall not be applied."""
+        interventions.waive_message(message, reason=reason, by=self.by)
