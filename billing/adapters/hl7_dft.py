@@ -45,6 +45,7 @@ def read_dft(message: hl7.Message, settings: Mapping[str, Any]) -> Read:
     `settings` are the endpoint's: `facility_from`, `negative_charge`, `currency`, `paths` (see `hl7_settings`).
     Raises `ParseError` naming the place, `Permanent` IF_SETTINGS for a setting that cannot be used.
     """
+    places.only_one_message(message)
     places.only_one_patient(message)
     options = read_settings(settings)
     notes = Notes()

@@ -23,12 +23,15 @@ def fit(value: str, limit: int, where: str) -> str:
     return value
 
 
-def only_one_patient(message: hl7.Message) -> None:
-    """`ParseError` when a body holds several messages or patients: the account of one must not pay for the other."""
+def only_one_message(message: hl7.Message) -> None:
+    """`ParseError` when a body holds several messages: the account of one must not pay for the other."""
     if len(message.all("MSH")) > 1:
-        raise ParseError(
-            "IF_PARSE", "the body holds several messages; send them one by one or as a batch", where="MSH[2]"
-        )
+        problem = "the body holds several messages; send them one by one or as a batch"
+        raise ParseError("IF_PARSE", problem, where="MSH[2]")
+
+
+def only_one_patient(message: hl7.Message) -> None:
+    """`ParseError` when a message names several patients, for the same reason."""
     if len(message.all("PID")) > 1:
         raise ParseError("CHG_ACCOUNT", "the message names several patients; send one message each", where="PID[2]")
 
@@ -45,19 +48,11 @@ def account(pid: hl7.Segment, pv1: hl7.Segment, notes: Notes) -> str:
     if found:
         notes.add("no account in PID-18, the visit number in PV1-19 is taken")
         return fit(found, ACCOUNT, "PV1-19")
-    found = _patient_identifier(pid)
+    found = patient_identifier(pid)
     if found:
         notes.add("no account in PID-18 or PV1-19, the patient identifier in PID-3 is taken")
         return fit(found, ACCOUNT, "PID-3")
     raise ParseError("CHG_ACCOUNT", "there is no account; send one in PID-18 or PV1-19", where="PID-18")
-
-
-def prior_account(mrg: hl7.Segment) -> str:
-    """The account that a merge takes away: MRG-3, else the visit number MRG-5; "" when only patients are merged."""
-    found = mrg.text(3).strip()
-    if found:
-        return fit(found, ACCOUNT, "MRG-3")
-    return fit(mrg.text(5).strip(), ACCOUNT, "MRG-5")
 
 
 def facility(message: hl7.Message, pv1: hl7.Segment, source: str, notes: Notes) -> str:
@@ -72,7 +67,7 @@ def facility(message: hl7.Message, pv1: hl7.Segment, source: str, notes: Notes) 
     return fit(found, FACILITY, "MSH-4")
 
 
-def _patient_identifier(pid: hl7.Segment) -> str:
+def patient_identifier(pid: hl7.Segment) -> str:
     """PID-3: the account number (CX-5 AN) or record number (MR), else the first identifier of any kind."""
     by_kind: dict[str, str] = {}
     first = ""

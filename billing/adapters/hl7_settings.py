@@ -1,4 +1,4 @@
-"""What an endpoint's configuration may say about charges: tables of words, checked before they are used."""
+"""What an endpoint's configuration may say about charges and visits: tables of words, checked before they are used."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,17 +9,29 @@ from hub.errors import ParseError, Permanent
 from hub.formats import hl7
 
 ITEM_FIELDS: Final = ("item", "lot", "serial", "udi")
-_CHOICES: Final = {"facility_from": ("msh", "location"), "negative_charge": ("hold", "credit")}
+_CHOICES: Final = {
+    "facility_from": ("msh", "location"),
+    "negative_charge": ("hold", "credit"),
+    "merge_by": ("account", "patient"),
+}
 
 
 @dataclass(frozen=True, slots=True)
 class ChargeSettings:
-    """An endpoint's settings, read and checked."""
+    """What is set for charges, read and checked."""
 
     facility_from: str  # "msh": MSH-4, which the endpoint is bound to; "location": FT1-16.4, PV1-3.4, MSH-4
     negative_charge: str  # "hold": a person decides; "credit": this sender means a credit
     currency: str  # of amounts that name none
     paths: tuple[tuple[str, hl7.Path], ...]  # where this sender puts item, lot, serial and UDI
+
+
+@dataclass(frozen=True, slots=True)
+class VisitSettings:
+    """What is set for visits, read and checked."""
+
+    facility_from: str
+    merge_by: str  # "patient" where this sender's accounts are the identifiers in PID-3
 
 
 def read_settings(settings: Mapping[str, Any]) -> ChargeSettings:
@@ -30,6 +42,11 @@ def read_settings(settings: Mapping[str, Any]) -> ChargeSettings:
         _currency(settings),
         _paths(settings["paths"]) if settings.get("paths") else (),
     )
+
+
+def read_visit_settings(settings: Mapping[str, Any]) -> VisitSettings:
+    """`facility_from` and `merge_by`; `Permanent` IF_SETTINGS names the one that is bad."""
+    return VisitSettings(_choice(settings, "facility_from"), _choice(settings, "merge_by"))
 
 
 def _choice(settings: Mapping[str, Any], name: str) -> str:

@@ -38,7 +38,7 @@ def number(text: str, where: str, *, digits: int, places: int) -> Decimal:
     if value.adjusted() >= digits:
         problem = f"the number has more than {digits} digits before the point; correct it at its source"
         raise ParseError("CHG_TOO_LONG", problem, where=where)
-    return value if value else value.copy_abs()  # a minus before a zero says nothing
+    return value or value.copy_abs()  # a minus before a zero says nothing
 
 
 def currency_code(text: str, where: str) -> str:

@@ -3,6 +3,7 @@
 from mappings.canonical.charges import CapturedLine, Charge, ChargeCaptured, ChargeReversed, ReversedLine
 from mappings.canonical.ledger import CostAllocated, JournalPosted, Leg
 from mappings.canonical.questions import DimensionQuestion, DimensionVerdict
+from mappings.canonical.visits import VisitEvent
 
 __all__ = [
     "CapturedLine",
@@ -15,4 +16,5 @@ __all__ = [
     "JournalPosted",
     "Leg",
     "ReversedLine",
+    "VisitEvent",
 ]
