@@ -29,7 +29,7 @@ class JournalSerializer(serializers.ModelSerializer[Journal]):
         read_only_fields = fields
 
 
-class LineSerializer(serializers.ModelSerializer[JournalLine]):
+class JournalLineSerializer(serializers.ModelSerializer[JournalLine]):
     """One leg: a debit or a credit. `(charge_id, leg)` is its identity for ever."""
 
     debit = fields.Money()
@@ -53,12 +53,12 @@ class JournalWithLinesSerializer(JournalSerializer):
         fields = (*JournalSerializer.Meta.fields, "lines")
         read_only_fields = fields
 
-    @extend_schema_field(LineSerializer(many=True))
+    @extend_schema_field(JournalLineSerializer(many=True))
     def get_lines(self, journal: Journal) -> Any:
         """In the order of the charges. A rejected journal has none: its lines went into others or wait."""
         allocations = Allocation.objects.filter(journal_id=journal.pk).values("pk")
         lines = JournalLine.objects.filter(allocation_id__in=allocations).order_by("charge_id", "leg")
-        return LineSerializer(lines, many=True).data
+        return JournalLineSerializer(lines, many=True).data
 
 
 class JournalFilters(filters.ByTime):

@@ -71,7 +71,7 @@ class CaseFilters(filters.FilterSet):
         fields = ()
 
 
-class AssignBody(fields.Body):
+class Assignment(fields.Body):
     """Who shall look at it."""
 
     to = serializers.CharField(max_length=150, help_text="Username of an active user who sees the case's facility.")
@@ -125,7 +125,7 @@ class Cases(resources.Resource):
         """The case, with what waits."""
         return with_waiting([super().get_object()])[0]
 
-    @resources.verb(body=AssignBody)
+    @resources.verb(body=Assignment)
     def assign(self, case: ExceptionCase, to: Any) -> None:
         """Give a case to a user."""
         cases.assign(case, to=to, by=self.by)

@@ -92,7 +92,7 @@ class DispatchFilters(filters.ByTime):
         fields = ()
 
 
-class ResolveBody(fields.Body):
+class Resolution(fields.Body):
     """What a look-up at the partner found."""
 
     outcome = fields.Choice(OUTCOMES, "LookupOutcome")
@@ -115,7 +115,7 @@ class Dispatches(resources.Resource):
         "resolve": ("hub.view_dispatch", "hub.resolve_dispatch"),
     }
 
-    @resources.verb(body=ResolveBody)
+    @resources.verb(body=Resolution)
     def resolve(self, dispatch: Dispatch, outcome: str, reference: str = "", reason: str = "") -> None:
         """Say what a look-up at the partner found for a dispatch in doubt.
 

@@ -36,7 +36,7 @@ class MessageSerializer(serializers.ModelSerializer[Message]):
         return bytes(message.sha256).hex()
 
 
-class RawSerializer(serializers.Serializer[Any]):
+class RawMessageSerializer(serializers.Serializer[Any]):
     """The bytes of a message, exactly as they arrived."""
 
     id = serializers.UUIDField()
@@ -79,7 +79,7 @@ class Messages(resources.Resource):
         "waive": ("hub.view_message", "hub.waive_message"),
     }
 
-    @extend_schema(responses=RawSerializer)
+    @extend_schema(responses=RawMessageSerializer)
     @resources.look
     def raw(self, request: Request, pk: str) -> Response:  # noqa: ARG002  (get_object reads them)
         """Show the bytes of a message.

@@ -5,12 +5,13 @@ verbs. Everything else of a request's way (authentication, permission, scope, Id
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from datetime import date
 from typing import Any, ClassVar
 
 from django.db.models import Model, QuerySet
 from django.http import HttpResponse
 from drf_spectacular.utils import OpenApiParameter, extend_schema
-from rest_framework import mixins, viewsets
+from rest_framework import mixins, serializers, viewsets
 from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -85,6 +86,11 @@ def look(function: Verb) -> Verb:
     return action(detail=True, methods=["get"])(function)
 
 
+def survey(function: Verb) -> Verb:
+    """A GET below the collection."""
+    return action(detail=False, methods=["get"], pagination_class=None)(function)
+
+
 def verb(*, body: type[fields.Body] = fields.Nothing) -> Callable[[Verb], Verb]:
     """A POST below one row, named like its flow: `name(self, row, **fields)` does the deed; the answer is the row."""
 
@@ -123,7 +129,7 @@ def maker(*, body: type[fields.Body], answer: Any) -> Callable[[Verb], Verb]:
 def _documented(function: Verb, handler: Verb, *, detail: bool, **told: Any) -> Verb:
     handler.__name__ = function.__name__
     handler.__doc__ = function.__doc__
-    made: Verb = action(detail=detail, methods=["post"])(extend_schema(**told)(handler))
+    made: Verb = extend_schema(**told)(action(detail=detail, methods=["post"])(handler))
     return made
 
 
@@ -132,3 +138,24 @@ def checked(view: Any, body: type[fields.Body], request: Request) -> dict[str, A
     serializer = body(data=request.data, context=view.get_serializer_context())
     serializer.is_valid(raise_exception=True)
     return dict(serializer.validated_data)
+
+
+def asked(query: type[fields.Body], request: Request) -> dict[str, Any]:
+    """The query parameters of an action that is not a list, or 400."""
+    serializer = query(data=request.query_params.dict())
+    serializer.is_valid(raise_exception=True)
+    return dict(serializer.validated_data)
+
+
+def parameters(query: type[fields.Body]) -> tuple[OpenApiParameter, ...]:
+    """The same parameters for the OpenAPI document."""
+    return tuple(
+        OpenApiParameter(
+            name,
+            date if isinstance(field, serializers.DateField) else str,
+            description=str(field.help_text or ""),
+            required=field.required,
+            enum=list(field.choices) if isinstance(field, fields.Choice) else None,
+        )
+        for name, field in query().fields.items()
+    )
