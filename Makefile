@@ -1,7 +1,7 @@
 # Throughline: `make` lists what there is. Everything sets itself up: Python 3.11 or newer, git and make are enough.
 
-# The tested version first, then whatever the machine calls python3; `make PYTHON=... ` names another one.
-PYTHON ?= $(shell command -v python3.11 || command -v python3)
+# The tested version first, then whatever the machine calls python3; `make PYTHON=...` names another one.
+PYTHON ?= $(shell command -v python3.11 || command -v python3 || echo python3)
 PY     := .venv/bin/python
 
 # Settings that look like production, for checks that read them and send nothing anywhere.

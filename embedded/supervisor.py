@@ -146,9 +146,13 @@ class Supervisor:
                 for line in key.data.read_lines(key.fd):
                     self.console.line(key.data.spec.name, line)
             except EOFError:
-                self.selector.unregister(key.fileobj)
-                if isinstance(key.fileobj, io.BufferedReader):
-                    key.fileobj.close()
+                self.forget_output(key)
+
+    def forget_output(self, key: selectors.SelectorKey) -> None:
+        """Stop listening to a pipe and close it."""
+        self.selector.unregister(key.fileobj)
+        if isinstance(key.fileobj, io.BufferedReader):
+            key.fileobj.close()
 
     def summary(self) -> str:
         """The status line: how many are up, and who is not."""
@@ -192,12 +196,19 @@ class Supervisor:
         strays = leftovers.sweep(self.data_dir)
         if strays:
             self.console.say(f"killed {len(strays)} processes that were left behind: {strays}")
+        self.close_outputs()
         self.console.status("")
         self.console.say("everything is stopped")
 
+    def close_outputs(self) -> None:
+        """Show the last words of everybody and close our ends of the pipes."""
+        self.pump(0)
+        for key in list(self.selector.get_map().values()):
+            self.forget_output(key)
+
     def step_stopping(self, member: Member, now: float) -> None:
         """Ask once, wait for the limit, kill the group."""
-        if member.process.ended() is not None:
+        if not member.process.running():
             member.enter(State.STOPPED, now)
         elif member.stop_by is None:
             self.console.say(f"stopping {member.spec.name}")
