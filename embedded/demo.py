@@ -24,6 +24,7 @@ from embedded.supervisor import Supervisor
 ROOT = Path(__file__).resolve().parent.parent
 PYTHON = sys.executable
 WEB, MLLP, ERP = 8000, 2575, 8801  # wanted; the next free one where taken
+WORKERS = 2  # as many as there are cores on a small machine; the lanes are shared among them
 RATE = 3.0  # messages a second: the pages show life within seconds
 STEP_S = 240  # a migration or the loading of the network on a slow machine
 
@@ -78,7 +79,7 @@ def processes(given: Sequence[str], at: Addresses, folder: Path, rate: float) ->
         ),
         Spec(
             "worker",
-            (*celery, "-n", "work@%h", "-Q", "work", "-c", "2"),
+            (*celery, "-n", "work@%h", "-Q", "work", "-c", str(WORKERS)),
             after=loaded,
             stop_timeout_s=20,  # the batches under way are finished
         ),
@@ -105,6 +106,7 @@ def environment(addresses: servers.Servers, at: Addresses, folder: Path) -> dict
         "PYTHONUNBUFFERED": "1",  # lines appear when they are written
         "THROUGHLINE_SECRET_KEY": keep_secret(folder / "secret_key"),
         "THROUGHLINE_VAULT_KEYS": keep_secret(folder / "vault_keys", vault_key),
+        "THROUGHLINE_WORKERS": str(WORKERS),
         "THROUGHLINE_LOG_LEVEL": "WARNING",  # at three messages a second the rest would hide what matters
         "THROUGHLINE_DEMO_DIR": str(folder),
         "THROUGHLINE_DEMO_WEB_URL": at.web_url,
