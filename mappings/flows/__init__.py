@@ -1,0 +1,1 @@
+"""Verbs of the shared language: masters, mappings, dimensions. Each takes `by=`."""
