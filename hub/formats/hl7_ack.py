@@ -100,16 +100,18 @@ def _echo(envelope: Envelope, separators: Separators) -> tuple[str, ...]:
         sent = (*parties, envelope.control_id, envelope.processing_id, envelope.version)
         return tuple([escape_any(value, separators) for value in sent])
     echo = header[3:7] + header[10:13]
-    if envelope.separators is not separators:
-        return tuple([_rewritten(value, envelope.separators, separators) for value in echo])
-    if "".join(echo).isprintable():
+    sane = envelope.separators is separators
+    together = "".join(echo)
+    if sane and (together.isprintable() or not _CONTROLS.search(together)):
         return echo
     # A control character that is echoed could end the frame: 0x1C at the end of MSA-2, followed by CR.
-    mark = separators.escape
-    return tuple([_CONTROLS.sub(lambda found: f"{mark}X{ord(found[0]):02X}{mark}", value) for value in echo])
+    return tuple([_rewritten(value, envelope.separators, separators) for value in echo])
 
 
 def _rewritten(value: str, sent: Separators, separators: Separators) -> str:
+    """The components of a field that does not repeat, in other separators."""
+    if sent.repetition:
+        value = value.partition(sent.repetition)[0]
     components = value.split(sent.component) if sent.component else [value]
     return separators.component.join(escape_any(unescape(one, sent), separators) for one in components)
 

@@ -10,7 +10,8 @@ _BLANKS = _LINE_BREAKS + b" \t\x00"
 _NAMES = rb"(?:\xef\xbb\xbf)?[ \t]*(MSH|FHS|BHS|BTS|FTS)(?![A-Za-z0-9 ])"
 _FIRST_MARK = re.compile(_NAMES)
 _MARK = re.compile(rb"[\r\n\x0b\x1c]" + _NAMES)
-_BATCH_NAMES = (b"BHS", b"FHS", b"BTS", b"FTS")
+_MARKED = frozenset({b"MSH", b"FHS", b"BHS", b"BTS", b"FTS"})
+_INDENTS = frozenset({b" ", b"\t", b"\xef"})
 
 
 @dataclass(slots=True)
@@ -26,9 +27,17 @@ class Batch:
 
 def split(raw: bytes) -> Batch:
     """The messages of a file or HTTP body; a body without batch segments is taken apart at each MSH. Never raises."""
-    if raw[:3] == b"MSH" and raw.find(b"MSH", 3) < 0 and not any(name in raw for name in _BATCH_NAMES):
-        return Batch([raw[: _end(raw)]], [], [""])  # the ordinary body: one message
+    if _is_ordinary(raw):
+        return Batch([raw[: _end(raw)]], [], [""])
     return _Splitter().split(raw)
+
+
+def _is_ordinary(raw: bytes) -> bool:
+    """True for one message whose lines end in CR and are not indented: the door looks at each frame this way."""
+    if raw[:3] != b"MSH" or b"\n" in raw or b"\x0b" in raw or b"\x1c" in raw:
+        return False
+    begins = {line[:3] for line in raw[3:].split(b"\r")}
+    return begins.isdisjoint(_MARKED) and not any(begin[:1] in _INDENTS for begin in begins)
 
 
 def _end(chunk: bytes) -> int:

@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 from hub.errors import ParseError
 from hub.formats.hl7_charsets import decode
+from hub.formats.hl7_escapes import unescape
 from hub.formats.hl7_lines import begins_segment, tidy
 from hub.formats.hl7_separators import Separators, read_separators
 
@@ -95,8 +96,9 @@ def _declared(body: bytes) -> tuple[str, ...]:
     fields = header.split(header[3:4]) if len(header) > 3 else []
     if len(fields) < 18:
         return ()
-    repetition = fields[1][1:2]
-    return tuple(fields[17].split(repetition)) if repetition else (fields[17],)
+    separators, _ = read_separators(header[3:4], fields[1])
+    names = fields[17].split(separators.repetition) if separators.repetition else [fields[17]]
+    return tuple([unescape(name, separators) for name in names])
 
 
 def _with_cr(text: str, notes: list[str]) -> str:
