@@ -77,7 +77,7 @@ def _kind(line: Line, notes: Notes) -> str:
     if other is None:
         problem = f"this is no transaction type; send one of {', '.join(filter(None, (*KINDS, *OTHERS)))}"
         raise ParseError("CHG_TYPE", problem, where=line.where(6))
-    notes.add(f"{other} lines are not charges", line.at)
+    notes.add(f"{other} line is not a charge", line.at, many=f"{other} lines are not charges")
     return ""
 
 
@@ -184,7 +184,7 @@ def _department(line: Line, visit: _Visit, notes: Notes) -> str:
 
 def _description(line: Line, notes: Notes) -> str:
     """FT1-8 (whole: some senders write `&` unescaped), else FT1-9, else the name beside the code in FT1-7."""
-    found = line.part(8, 0) or line.part(9, 0) or line.part(7, 2)
+    found = line.whole(8) or line.whole(9) or line.part(7, 2)
     if len(found) > DESCRIPTION:
         notes.add(f"description cut to {DESCRIPTION} characters", line.at)
         return found[:DESCRIPTION]

@@ -34,13 +34,17 @@ class Line:
         return value
 
     def part(self, field: int, component: int, sub: int = 1, *, limit: int = _NO_LIMIT) -> str:
-        """Another component of a field; 0 is the whole field as it stands."""
+        """Another component, or another subcomponent, of a field."""
         if not self.fields[field]:
             return ""
         value = self.segment.text(field, component, 1, sub).strip()
         if len(value) > limit:
             raise self.too_long(limit, field)
         return value
+
+    def whole(self, field: int) -> str:
+        """A text as it stands, for senders who do not escape what separates."""
+        return self.segment.text(field, 0, 0, 0).strip() if self.fields[field] else ""
 
     def each(self, field: int) -> list[str]:
         """The first component of each repetition, without those that are empty."""
