@@ -21,7 +21,7 @@ class Settings:
 
     @classmethod
     def read(cls, environ: Mapping[str, str]) -> "Settings":
-        """Read THROUGHLINE_MLLP_PORT, _ERP_URL and _ERP_TOKEN. Raises ValueError with a sentence that says what to do."""
+        """Read THROUGHLINE_MLLP_PORT, _ERP_URL and _ERP_TOKEN. Raises ValueError with a sentence on what to do."""
         port = environ.get("THROUGHLINE_MLLP_PORT", "2575")
         if not port.isdecimal() or not 0 < int(port) < 65536:
             raise ValueError(f"THROUGHLINE_MLLP_PORT is {port!r}; use a port number such as 2575.")
