@@ -8,13 +8,14 @@ that may have threads, and it costs no memory: `exec` keeps the process id and n
 import argparse
 import ctypes
 import os
+import pwd
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 PR_SET_PDEATHSIG = 1  # linux/prctl.h
 CLONE_NEWUSER = 0x10000000  # linux/sched.h
-NAMESPACE_ID = 1000  # who the command believes to be inside its user namespace; any id but 0 will do
+NOBODY = 65534  # inside a namespace it also stands for everybody who is not mapped, so it is our last choice
 
 
 def die_with_parent(signal_number: int, parent: int) -> None:
@@ -34,9 +35,15 @@ def enter_user_namespace() -> None:
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.unshare(CLONE_NEWUSER) != 0:
         raise OSError(ctypes.get_errno(), "unshare(CLONE_NEWUSER) was refused")
+    inside = known_id()
     Path("/proc/self/setgroups").write_text("deny")
-    Path("/proc/self/uid_map").write_text(f"{NAMESPACE_ID} {uid} 1\n")
-    Path("/proc/self/gid_map").write_text(f"{NAMESPACE_ID} {gid} 1\n")
+    Path("/proc/self/uid_map").write_text(f"{inside} {uid} 1\n")
+    Path("/proc/self/gid_map").write_text(f"{inside} {gid} 1\n")
+
+
+def known_id() -> int:
+    """Who to be inside the namespace: not root, and an account that has a name, because initdb looks it up."""
+    return next((entry.pw_uid for entry in pwd.getpwall() if entry.pw_uid not in (0, NOBODY)), NOBODY)
 
 
 def become(uid: int, gid: int) -> None:

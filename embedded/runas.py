@@ -1,6 +1,7 @@
 """Who runs a server: PostgreSQL refuses to run as root, so root has to step aside first."""
 
 import os
+import pwd
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -40,7 +41,8 @@ def leashed(argv: list[str], *, run_as: RunAs = OURSELVES, signal_number: int) -
 def choose(data_dir: Path) -> RunAs:
     """The user for servers whose files lie in `data_dir`.
 
-    A plain user runs them directly. Root prefers a user namespace, because it works under a parent folder that only
+    A plain user runs them directly (inside a namespace if the account has no name, as in some containers: initdb
+    insists on one). Root prefers a user namespace, because it works under a parent folder that only
     root can enter (a 0700 home); where the kernel or a container refuses namespaces, an account without rights.
     Files that already belong to such an account decide, so that a folder is always run the way it was begun.
     """
@@ -51,10 +53,19 @@ def choose(data_dir: Path) -> RunAs:
                 f"{data_dir} belongs to uid {owner}, and you are uid {os.geteuid()}. "
                 "Run as its owner, name another folder with --data, or remove it."
             )
-        return OURSELVES
+        return OURSELVES if has_name(os.geteuid()) or not namespaces_work() else NAMESPACE
     if owner:
         return account(owner)
     return NAMESPACE if namespaces_work() else account(NOBODY)
+
+
+def has_name(uid: int) -> bool:
+    """Whether the system's list of accounts knows the id."""
+    try:
+        pwd.getpwuid(uid)
+    except KeyError:
+        return False
+    return True
 
 
 def namespaces_work() -> bool:

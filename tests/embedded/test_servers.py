@@ -12,7 +12,7 @@ import pytest
 import redis
 
 import embedded
-from embedded import leftovers, runas, servers
+from embedded import leash, leftovers, runas, servers
 from embedded.home import open_home, remove_home
 from embedded.postgres import Postgres
 from embedded.process import Process
@@ -276,7 +276,8 @@ def test_a_plain_user_needs_nothing_special(tmp_path: Path) -> None:
     command = runas.leashed(argv, run_as=runas.NAMESPACE, signal_number=signal.SIGKILL)
     environment = {name: value for name, value in os.environ.items() if name not in ("DATABASE_URL", "REDIS_URL")}
     answer = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=120, check=False)
-    assert (answer.returncode, answer.stdout.strip()) == (0, "1000 postgresql://throughline:"), answer.stderr
+    expected = f"{leash.known_id()} postgresql://throughline:"
+    assert (answer.returncode, answer.stdout.strip()) == (0, expected), answer.stderr
 
 
 @ROOT_ONLY
@@ -289,4 +290,4 @@ def test_somebody_elses_folder_is_refused(tmp_path: Path) -> None:
     code = f"from pathlib import Path; from embedded import runas; runas.choose(Path({str(data)!r}))"
     command = runas.leashed([sys.executable, "-c", code], run_as=runas.NAMESPACE, signal_number=signal.SIGKILL)
     answer = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
-    assert "and you are uid 1000" in answer.stderr
+    assert f"and you are uid {leash.known_id()}" in answer.stderr
