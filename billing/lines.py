@@ -78,7 +78,7 @@ COLUMNS = (
     ("source_code", "text"), ("description", "text"), ("quantity", "numeric"), ("amount", "numeric"),
     ("currency", "text"), ("unit_cost", "numeric"), ("cost_basis", "text"), ("service_date", "date"),
     ("posting_date", "date"), ("late", "bool"), ("original_id", "uuid"), ("procedure_code", "text"),
-    ("modifiers", "text"), ("filler_order", "text"), ("flags", "text[]"), ("captured_at", "timestamptz"),
+    ("modifiers", "text"), ("filler_order", "text"), ("flags", "varchar[]"), ("captured_at", "timestamptz"),
 )  # fmt: skip
 # What a released line takes over from its second reading.
 RENEWED = (

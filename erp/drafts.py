@@ -1,7 +1,7 @@
 """Drafting: a fact's charges or credits become balanced legs, or an error that says why they cannot."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import ItemsView, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from uuid import UUID
@@ -32,6 +32,13 @@ class Draft:
 
     heard: Heard
     charges: list[Drafted] = field(default_factory=list)
+
+    def by_date(self) -> ItemsView[date, list[Drafted]]:
+        """The charges by the date on which they are posted: a journal has one."""
+        grouped: dict[date, list[Drafted]] = defaultdict(list)
+        for charge in self.charges:
+            grouped[charge.posting_date].append(charge)
+        return grouped.items()
 
 
 POSTINGS = (

@@ -1,11 +1,12 @@
 """The one writer and reader of the hot path: COPY and plain statements on Django's own psycopg connection."""
 
 from collections.abc import Iterable, Sequence
-from json import dumps
+from json import dumps, loads
 from typing import Any
 
 from django.db import connection, transaction
 from psycopg import Cursor, sql
+from psycopg.types.json import Jsonb
 
 
 def cursor() -> Cursor[Any]:
@@ -38,9 +39,19 @@ def run(statement: str, params: Sequence[Any] | dict[str, Any] = ()) -> int:
         return cur.execute(statement, params).rowcount  # type: ignore[arg-type]
 
 
+def jsonb(value: Any) -> Jsonb:
+    """A jsonb value for COPY."""
+    return Jsonb(value, dumps=json)
+
+
 def json(value: Any) -> str:
     """Compact JSON text, for a jsonb parameter."""
     return dumps(value, separators=(",", ":"), default=list)
+
+
+def unjson(value: str) -> Any:
+    """What a jsonb column holds: Django keeps psycopg from decoding it, so that JSONField can."""
+    return loads(value)
 
 
 class lazily_durable(transaction.Atomic):  # noqa: N801  (reads as a context manager)

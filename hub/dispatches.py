@@ -95,5 +95,5 @@ def _heard(route: Outbound, dispatch_ids: Sequence[UUID]) -> dict[UUID, list[Hea
     )
     heard: dict[UUID, list[Heard]] = defaultdict(list)
     for dispatch_id, id_, fact_id, correlation_id, published_at, payload in rows:
-        heard[dispatch_id].append(Heard(route.fact.decode(payload), fact_id, id_, correlation_id, published_at))
+        heard[dispatch_id].append(Heard(route.fact.decode(bulk.unjson(payload)), fact_id, id_, correlation_id, published_at))
     return heard

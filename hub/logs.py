@@ -38,6 +38,6 @@ def configure() -> None:
             "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "json"}},
             "root": {"handlers": ["stderr"], "level": settings.LOG_LEVEL},
             # Redis being away is latency, not an error on every line; Celery repeats it a hundred times a minute.
-            "loggers": {"celery": {"level": "WARNING"}, "kombu": {"level": "WARNING"}},
+            "loggers": {"celery": {"level": "WARNING"}, "kombu": {"level": "WARNING"}, "httpx2": {"level": "WARNING"}},
         }
     )

@@ -53,7 +53,7 @@ def publish(published: Iterable[Published]) -> list[UUID]:
         key = fact.key[:200]
         facts.append(
             (
-                fact_id, fact.name, key, bulk.json(fact.encode()), item.message_id, item.cause_id,
+                fact_id, fact.name, key, bulk.jsonb(fact.encode()), item.message_id, item.cause_id,
                 item.correlation_id, now,
             )
         )  # fmt: skip
@@ -97,7 +97,7 @@ class Claimed:
     fact: str
     correlation_id: UUID
     published_at: datetime
-    payload: dict[str, Any]
+    payload: str
     message_id: UUID | None
 
 
@@ -153,7 +153,7 @@ class Deliveries:
         kinds = {kind.name: kind.decode for kind in self.route.facts}
         free = [row for row in rows if not row.blocked]
         heard = [
-            Heard(kinds[row.fact](row.payload), row.fact_id, row.id, row.correlation_id, row.published_at)
+            Heard(kinds[row.fact](bulk.unjson(row.payload)), row.fact_id, row.id, row.correlation_id, row.published_at)
             for row in free
         ]
         refused = (self.route.apply(heard, by=access.SYSTEM) if heard else None) or {}

@@ -63,14 +63,13 @@ def hold(parts: Sequence[Part], *, by: Actor) -> list[Line]:
 
 
 @transaction.atomic
-def mark_posted(heard: Sequence[Heard], *, by: Actor) -> int:
+def mark_posted(heard: Sequence[Heard], *, by: Actor) -> None:
     """The ledger has the cost of these charges; harmless when heard twice."""
     posted = bulk.run(
         "UPDATE billing_charge SET status = 'posted' WHERE id = ANY(%s::uuid[]) AND status = 'captured'",
         [[charge_id for one in heard for charge_id in one.fact.charge_ids]],
     )
     audit.record("charges.mark_posted", by=by, subject_type="billing.charge", count=posted)
-    return posted
 
 
 def _keyed(parts: Sequence[Part]) -> list[Line]:

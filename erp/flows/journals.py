@@ -1,6 +1,5 @@
 """Journals: allocate the cost of charges, gather the legs into journals, settle what the ERP says of them."""
 
-from collections import defaultdict
 from collections.abc import Sequence
 from datetime import date
 from decimal import Decimal
@@ -54,51 +53,67 @@ def allocate_cost(heard: Sequence[Heard], *, by: Actor) -> dict[UUID, HubError |
 
 
 def _write(done: Sequence[Draft]) -> None:
+    """Allocations, legs and facts of a whole batch: one statement per table."""
+    now = timezone.now()
     allocations: list[tuple[Any, ...]] = []
     rows: list[tuple[Any, ...]] = []
     facts: list[outbox.Published] = []
-    now = timezone.now()
     for draft in done:
-        fact = draft.heard.fact
-        by_date: dict[date, list[Drafted]] = defaultdict(list)
-        for charge in draft.charges:
-            by_date[charge.posting_date].append(charge)
-        for posting_date, charges in by_date.items():
+        said, cause = draft.heard.fact, draft.heard
+        for posting_date, charges in draft.by_date():
             costly = [charge for charge in charges if charge.postings]
             free = tuple(str(charge.charge_id) for charge in charges if not charge.postings)
-            if free:  # no cost, nothing to post: the charge is done
-                said = JournalPosted(
-                    journal_id="", facility=fact.facility, erp_reference="nothing to post", charge_ids=free
+            if free:
+                facts.append(
+                    outbox.Published(
+                        _nothing_to_post(said.facility, free), cause.correlation_id, cause_id=cause.fact_id
+                    )
                 )
-                facts.append(outbox.Published(said, draft.heard.correlation_id, cause_id=draft.heard.fact_id))
-            if not costly:
-                continue
-            allocation_id = ids.uuid7()
-            legs = tuple(_leg(charge, posting) for charge in costly for posting in charge.postings)
-            rows += (
-                (
-                    charge.charge_id, posting.leg, allocation_id, posting.account, posting.cost_center, posting.debit,
-                    posting.credit, posting.quantity, charge.basis, charge.original_id, posting.mirrors,
+            if costly:
+                fact = _allocated(said, posting_date, costly)
+                total = sum((leg.debit for leg in fact.legs), Decimal(0))
+                allocations.append(
+                    (
+                        UUID(fact.allocation_id),
+                        cause.fact_id,
+                        said.account,
+                        said.facility,
+                        said.currency,
+                        posting_date,
+                        total,
+                        now,
+                    )
                 )
-                for charge in costly
-                for posting in charge.postings
-            )  # fmt: skip
-            total = sum((leg.debit for leg in legs), Decimal(0))
-            allocations.append(
-                (
-                    allocation_id, draft.heard.fact_id, fact.account, fact.facility, fact.currency, posting_date,
-                    total, now,
-                )
-            )  # fmt: skip
-            said_cost = CostAllocated(
-                allocation_id=str(allocation_id), account=fact.account, facility=fact.facility,
-                currency=fact.currency, posting_date=posting_date, legs=legs,
-            )  # fmt: skip
-            facts.append(outbox.Published(said_cost, draft.heard.correlation_id, cause_id=draft.heard.fact_id))
+                rows += _rows(UUID(fact.allocation_id), costly)
+                facts.append(outbox.Published(fact, cause.correlation_id, cause_id=cause.fact_id))
     if allocations:
         bulk.copy("erp_allocation", ALLOCATIONS, allocations)
         bulk.copy("erp_journalline", LINES, rows)
     outbox.publish(facts)
+
+
+def _nothing_to_post(facility: str, charge_ids: tuple[str, ...]) -> JournalPosted:
+    """Charges that cost nothing need no journal: for whoever waits, they are done."""
+    return JournalPosted(journal_id="", facility=facility, erp_reference="nothing to post", charge_ids=charge_ids)
+
+
+def _allocated(said: Any, posting_date: date, costly: Sequence[Drafted]) -> CostAllocated:
+    return CostAllocated(
+        allocation_id=str(ids.uuid7()), account=said.account, facility=said.facility, currency=said.currency,
+        posting_date=posting_date,
+        legs=tuple(_leg(charge, posting) for charge in costly for posting in charge.postings),
+    )  # fmt: skip
+
+
+def _rows(allocation_id: UUID, costly: Sequence[Drafted]) -> list[tuple[Any, ...]]:
+    return [
+        (
+            charge.charge_id, posting.leg, allocation_id, posting.account, posting.cost_center, posting.debit,
+            posting.credit, posting.quantity, charge.basis, charge.original_id, posting.mirrors,
+        )
+        for charge in costly
+        for posting in charge.postings
+    ]  # fmt: skip
 
 
 def _leg(charge: Drafted, posting: drafts.Posting) -> Leg:
