@@ -165,3 +165,16 @@ VAULT_KEYS = environment.words("THROUGHLINE_VAULT_KEYS")
 
 LOGGING_CONFIG = None  # hub.logs sets structured logging up, from HubConfig.ready()
 LOG_LEVEL = environment.text("THROUGHLINE_LOG_LEVEL", "INFO")
+
+# The doors. A control id (MSH-10) may come again with other content after so many days: senders' counters wrap.
+CONTROL_ID_WINDOW_DAYS = environment.number("THROUGHLINE_CONTROL_ID_WINDOW_DAYS", 30)
+MAX_MESSAGE_BYTES = environment.number("THROUGHLINE_MAX_MESSAGE_BYTES", 5 * 1024 * 1024)
+# The listener opens ports of other addresses than loopback with TLS, or when plain text is allowed here by name and
+# every endpoint behind the port has an allow-list. An endpoint may name certificates of its own in its settings.
+MLLP_HOST = environment.text("THROUGHLINE_MLLP_HOST", "127.0.0.1")
+MLLP_PLAINTEXT = environment.flag("THROUGHLINE_MLLP_PLAINTEXT")
+MLLP_TLS = {
+    "certificate": environment.text("THROUGHLINE_MLLP_CERTIFICATE", ""),
+    "key": environment.text("THROUGHLINE_MLLP_KEY", ""),
+    "client_ca": environment.text("THROUGHLINE_MLLP_CLIENT_CA", ""),
+}
