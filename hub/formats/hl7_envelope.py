@@ -43,14 +43,12 @@ class Envelope:
         return self.account or self.patient_id or self.control_id
 
 
-_ECHOED = (3, 4, 5, 6, 10, 11, 12)
-
-
 def peek(raw: bytes) -> Envelope:
     """The envelope of one message's bytes; `ParseError` IF_PARSE when it has no usable MSH, and never anything else."""
     opening = open_message(raw)
     _, header, separators, codec, _ = opening
-    header += [""] * (19 - len(header))
+    if len(header) < 19:
+        header += [""] * (19 - len(header))
     kind = header[9]
     message_type, trigger, structure = (_kind if len(kind) < 64 else _kind.__wrapped__)(kind, separators)
     # Ten plain fields in one go: this function runs for every message, in the listener's event loop.
