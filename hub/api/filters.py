@@ -45,7 +45,7 @@ class MomentField(forms.Field):
         except ValueError:
             moment = None
         if moment is None or moment.tzinfo is None:
-            raise ValidationError("Write it as 2026-11-22T08:00:00Z, with Z or an offset (a + in a URL is %2B).")
+            raise ValidationError("Write it as 2026-11-22T08:00:00Z: with Z, or an offset encoded for URLs.", "invalid")
         return moment
 
 

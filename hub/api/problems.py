@@ -95,8 +95,8 @@ def handle(error: Exception, context: Mapping[str, Any]) -> Response:
     """REST framework's one exception handler: any error of any view, as a problem."""
     request = context.get("request")
     kind, code, detail = _read(error)
-    if kind is NOT_ALLOWED and request is not None and not getattr(request.user, "is_authenticated", False):
-        kind = UNAUTHENTICATED
+    if isinstance(error, errors.NotAllowed) and not getattr(getattr(request, "user", None), "is_authenticated", False):
+        kind = UNAUTHENTICATED  # a name is missing, not a permission
     body: dict[str, Any] = {
         "type": TYPE + kind.slug,
         "title": kind.title,
