@@ -89,7 +89,7 @@ def _merges(message: hl7.Message, options: VisitSettings, notes: Notes) -> list[
         pid, pv1 = by_name["PID"], by_name.get("PV1", places.EMPTY)
         survivor, prior = _pair(pid, pv1, mrg, options)
         if not prior:
-            notes.add("patients are merged, no account is")
+            notes.add("patients are merged, no account is")  # what is subordinate to a patient need not be named
         elif not survivor:
             raise ParseError("VISIT_MERGE", "the surviving account is missing; send it in PID-18", where="PID-18")
         elif survivor != prior:
@@ -102,6 +102,8 @@ def _merges(message: hl7.Message, options: VisitSettings, notes: Notes) -> list[
                     merged_account=prior,
                 )
             )
+    if not message.all("PID"):
+        raise ParseError("VISIT_MERGE", "a merge needs a PID that says who survives; send one", where="PID")
     return events
 
 
