@@ -113,7 +113,7 @@ class SuggestionSerializer(serializers.Serializer[Any]):
 
     code = serializers.CharField()
     name = serializers.CharField()
-    score = serializers.FloatField(help_text="0 to 100.")
+    score = serializers.IntegerField(help_text="0 to 100.")
     why = serializers.CharField()
 
 
