@@ -35,7 +35,7 @@ class Sums(NamedTuple):
 def read_sums(line: Line, kind: str, options: ChargeSettings, notes: Notes) -> Sums:
     """The line's numbers; `kind` is what FT1-6 says. Flags: sign_ambiguous, negative_charge, extension_differs."""
     text = line.code(10)
-    quantity = number(text, line.where(10), digits=8, places=4) if text else ONE
+    quantity = number(text, line.at, 10, digits=8, places=4) if text else ONE
     amount, currency = read_money(line, 11, MONEY_PLACES)
     unit, unit_currency = read_money(line, 12, UNIT_PLACES)
     currency = _one_currency(currency, unit_currency, line, 12)
@@ -73,14 +73,14 @@ def read_money(line: Line, field: int, places: int) -> tuple[Decimal | None, str
     text = line.code(field)
     if not text:
         return None, ""
-    value = number(text, line.where(field), digits=15, places=places)
+    value = number(text, line.at, field, digits=15, places=places)
     if raw == text:
         return value, ""
     # CP-2 is a price type of two letters (table 0205), MO-2 a currency of three.
     currency = line.part(field, 1, 2) or line.part(field, 2)
     if not currency or (len(currency) != 3 and not line.part(field, 1, 2)):
         return value, ""
-    return value, currency_code(currency, line.where(field))
+    return value, currency_code(currency, line.at, field)
 
 
 def _extension_differs(quantity: Decimal, unit: Decimal | None, amount: Decimal | None, line: Line) -> bool:

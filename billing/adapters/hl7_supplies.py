@@ -40,12 +40,17 @@ def supply_groups(message: hl7.Message, options: ChargeSettings) -> dict[int, li
 def read_supplies(line: Line, group: Sequence[hl7.Segment], options: ChargeSettings, notes: Notes) -> dict[str, str]:
     """`item`, `lot`, `serial` and `udi`, as far as the line names them; `group` is the line's FT1 and what follows."""
     found = dict.fromkeys(ITEM_FIELDS, "")
+    names = [segment.name for segment in group]
     for name, place in options.paths:
-        found[name] = place.read(group).strip()
-        if sum([segment.name == place.segment for segment in group]) > place.occurrence:
+        count = names.count(place.segment)
+        if count >= place.occurrence:
+            found[name] = place.read(group).strip()
+        if count > place.occurrence:
             remark = f"several {place.segment} follow one line, setting paths.{name} reads number {place.occurrence}"
             notes.add(remark, line.at)
     found["item"] = found["item"] or line.code(34)
+    if "PRT" not in names:
+        return found
     for segment in group:
         if segment.name == "PRT":
             for name, field in _DEVICE:
