@@ -116,28 +116,16 @@ def _charge(
     # Nothing follows most lines, and few name an item themselves.
     used = read_supplies(line, groups.get(line.position, ()), options, notes) if groups or line.fields[34] else {}
     return Charge(
-        kind=sums.kind,
-        transaction_id=code(2, TRANSACTION),
-        account=visit.account,
-        visit=visit.visit,
-        facility=_facility(line, visit, options),
-        department=_department(line, visit, notes),
-        location=code(16),
-        charge_code=charge_code,
-        code_system=code_system,
-        description=_description(line, notes),
-        quantity=sums.quantity,
-        unit_amount=sums.unit_amount,
-        amount=sums.amount,
-        currency=sums.currency,
+        kind=sums.kind, transaction_id=code(2, TRANSACTION), account=visit.account, visit=visit.visit,
+        facility=_facility(line, visit, options), department=_department(line, visit, notes), location=code(16),
+        charge_code=charge_code, code_system=code_system, description=_description(line, notes),
+        quantity=sums.quantity, unit_amount=sums.unit_amount, amount=sums.amount, currency=sums.currency,
         unit_cost=sums.unit_cost,
         service_date=_service_date(line, visit, notes),
         posting_date=_posting_date(line),
         patient_class=visit.patient_class or code(18, places.PATIENT_CLASS),
         service=visit.service,
-        procedure_code=procedure,
-        modifiers=_modifiers(line),
-        performer=_performer(line),
+        procedure_code=procedure, modifiers=_modifiers(line), performer=_performer(line),
         filler_order=code(23, ORDER),
         original=code(31, TRANSACTION) or code(30, TRANSACTION),
         repeat_reason=code(28) or line.part(28, 2),
@@ -145,7 +133,7 @@ def _charge(
         ndc=_ndc(line, notes),
         flags=sums.flags,
         **used,
-    )
+    )  # fmt: skip
 
 
 def _codes(line: Line, notes: Notes) -> tuple[str, str, str]:
