@@ -59,7 +59,7 @@ def _marks(raw: bytes) -> list[tuple[int, int, bytes]]:
 
 def _line(chunk: bytes) -> tuple[list[str], bytes]:
     """The fields of a batch segment, [0] its name, and the bytes after its line."""
-    line, *rest = re.split(rb"[\r\n\x1c]", chunk, maxsplit=1)
+    line, *rest = re.split(rb"[\r\n\x0b\x1c]", chunk, maxsplit=1)
     text = line.decode("latin-1")
     return (text.split(text[3:4]) if len(text) > 3 else [text]), (rest[0] if rest else b"")
 

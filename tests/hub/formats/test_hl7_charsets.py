@@ -3,13 +3,15 @@
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from hub.errors import ParseError, Permanent
 from hub.formats import hl7
 from hub.formats.hl7_charsets import CODECS, DECLARATIONS, decode, encode
 
+# A slow machine is no finding: speed lives in benchmarks.
+UNHURRIED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 FIXTURES = Path(__file__).parents[2] / "fixtures" / "hl7"
 
 
@@ -69,6 +71,7 @@ def test_a_million_declared_sets_are_tried_once_each():
     assert (text, codec, notes) == ("ÿ", "iso8859-1", ["charset_fallback"])
 
 
+@UNHURRIED
 @given(st.binary(min_size=1), st.lists(st.sampled_from(sorted(CODECS)), max_size=3).map(tuple), st.booleans())
 def test_decoding_is_reversible(body, declared, bom):
     """Whatever the bytes and the declaration, the text can be turned back into the same bytes; nothing was replaced."""

@@ -1,13 +1,15 @@
 """Escapes go both ways without loss, and nothing that was unescaped can become structure again."""
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from hub.errors import Permanent
 from hub.formats import hl7
 from hub.formats.hl7_escapes import escape_any
 
+# A slow machine is no finding: speed lives in benchmarks.
+UNHURRIED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 TRUNCATING = hl7.Separators("|", "^", "~", "\\", "&", "#")
 PUNCTUATION = hl7.Separators("#", "!", "@", "%", "*")
 WITHOUT_ESCAPE = hl7.Separators("|", "^", "~", "", "")
@@ -123,12 +125,14 @@ def test_an_acknowledgement_can_spell_any_control_character():
     assert escape_any("a\x1c|\rb", hl7.STANDARD) == r"a\X1C\\F\\X0D\b"
 
 
+@UNHURRIED
 @given(WRITABLE, SEPARATORS)
 def test_what_is_escaped_comes_back_the_same(text, separators):
     """unescape(escape(x)) is x for any text and any usable separators."""
     assert hl7.unescape(hl7.escape(text, separators), separators) == text
 
 
+@UNHURRIED
 @given(WRITABLE, SEPARATORS)
 def test_an_escaped_value_holds_no_separator(text, separators):
     """Whatever the text, none of the five separators and no line break is left in it."""
@@ -137,18 +141,21 @@ def test_an_escaped_value_holds_no_separator(text, separators):
     assert not structure & set(written)
 
 
+@UNHURRIED
 @given(st.text(), SEPARATORS)
 def test_unescape_never_raises_and_never_makes_a_nul(text, separators):
     """Any text can be unescaped, and what comes out can be kept by a database when what went in could."""
     assert hl7.unescape(text, separators).count("\x00") <= text.count("\x00")
 
 
+@UNHURRIED
 @given(st.lists(st.sampled_from(["\\", "F", "X0D", "X00", "XFF", "Z1", "|", " ", "H", ".br", "\\\\"])).map("".join))
 def test_unescape_reads_any_heap_of_sequences(text):
     """Sequences that stand in each other's way are read without error and without a NUL."""
     assert "\x00" not in hl7.unescape(text)
 
 
+@UNHURRIED
 @given(st.text())
 def test_escape_any_never_raises_and_leaves_no_control_character(text):
     """Everything that could end a segment or a frame is spelled."""

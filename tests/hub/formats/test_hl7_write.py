@@ -2,12 +2,14 @@
 
 import pytest
 from hl7apy.parser import parse_message
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from hub.errors import Permanent
 from hub.formats import hl7
 
+# A slow machine is no finding: speed lives in benchmarks.
+UNHURRIED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 HEADER = [
     "MSH",
     None,
@@ -159,6 +161,7 @@ def test_ascii_needs_no_declaration():
     assert hl7.parse(hl7.build([HEADER, ["PID", "Zoe"]])).get("MSH-18") == ""
 
 
+@UNHURRIED
 @given(st.lists(SEGMENT, max_size=5), SEPARATORS)
 def test_what_is_written_is_read_back(segments, separators):
     """parse(build(x)) has the same segments, and at each place the same text, null or nothing; and no dirt."""
@@ -178,6 +181,7 @@ def test_what_is_written_is_read_back(segments, separators):
                 assert segment.text(number, len(components) + 1, r) == ""
 
 
+@UNHURRIED
 @given(st.lists(TEXT, min_size=1, max_size=8), SEPARATORS)
 def test_a_value_is_one_value_whatever_it_holds(values, separators):
     """Each text stays in its own field, with one repetition, one component and one subcomponent."""
@@ -188,6 +192,7 @@ def test_a_value_is_one_value_whatever_it_holds(values, separators):
         assert (segment.text(number, 2), segment.text(number, 1, 2), segment.text(number, 1, 1, 2)) == ("", "", "")
 
 
+@UNHURRIED
 @given(TEXT)
 def test_what_was_unescaped_can_be_written_again(text):
     r"""A text that came in as `\X0D4F4258\` and the like goes out as text again: no round makes a segment of it."""
@@ -203,6 +208,7 @@ def test_what_was_unescaped_can_be_written_again(text):
 ORACLE_TEXT = st.text(st.sampled_from("ab |^~&#\r\n'éŁ1.-"), max_size=10).map(lambda text: f"x{text}x")
 
 
+@UNHURRIED
 @given(st.lists(ORACLE_TEXT, min_size=1, max_size=6))
 def test_another_parser_sees_the_same_structure(values):
     """hl7apy, which nobody here wrote, finds as many segments and fields, and the same text once it is unescaped."""
