@@ -66,12 +66,40 @@ def propose(
     Idempotent: the same proposal again gives the row that waits or is in force already. Refused where the target does
     not exist or may not be used, or where an approved mapping of the same code overlaps its dates (the text names it).
     """
+    wanted = draft(
+        partner=partner, domain=domain, source_code=source_code, target_code=target_code, facility=facility,
+        valid_from=valid_from, valid_to=valid_to, reason=reason, by=by,
+    )  # fmt: skip
+    with transaction.atomic():
+        # Two people who press at the same moment get one row: the partner's row stands for "mapping this system".
+        Partner.objects.select_for_update(no_key=True).get(pk=wanted.partner_id)
+        same = same_as(wanted)
+        if same is not None:
+            return same
+        refuse_overlap(wanted)
+        wanted.save()
+        audit.record("mappings.propose", by=by, subject=wanted, reason=wanted.reason, detail=_told(wanted))
+    return wanted
+
+
+def draft(
+    *,
+    partner: Partner | str,
+    domain: str,
+    source_code: str,
+    target_code: str,
+    facility: str = "",
+    valid_from: date | None = None,
+    valid_to: date | None = None,
+    reason: str = "",
+    by: Actor,
+) -> Mapping:
+    """The proposal that `propose` would save, looked at from all sides but not saved: what a dry run needs."""
     access.require(by, "mappings.propose_mapping")
     if by.is_system:
         raise NotAllowed("ACCESS_VERB", "A mapping is proposed by a person, so that another one can approve it.")
-    owner = partner if isinstance(partner, Partner) else _partner(partner)
     wanted = Mapping(
-        partner=owner,
+        partner=partner if isinstance(partner, Partner) else _partner(partner),
         domain=domain,
         facility=facility.strip(),
         source_code=source_code.strip(),
@@ -84,15 +112,6 @@ def propose(
     _check(wanted)
     _require_facility(wanted, by)
     find_target(wanted)
-    with transaction.atomic():
-        # Two people who press at the same moment get one row: the partner's row stands for "mapping this system".
-        Partner.objects.select_for_update(no_key=True).get(pk=owner.pk)
-        same = same_as(wanted)
-        if same is not None:
-            return same
-        refuse_overlap(wanted)
-        wanted.save()
-        audit.record("mappings.propose", by=by, subject=wanted, reason=wanted.reason, detail=_told(wanted))
     return wanted
 
 
@@ -241,7 +260,9 @@ def _check(mapping: Mapping) -> None:
         )
     for name, limit in LIMITS.items():
         if len(getattr(mapping, name)) > limit:
-            raise Refused("MAP_LENGTH", f"{name} is longer than {limit} characters.")
+            raise Refused("MAP_LENGTH", f"{name} is longer than {limit} characters.", where=name)
+        if any(ord(character) < 32 for character in getattr(mapping, name)):
+            raise Refused("MAP_CHARACTERS", f"{name} holds a control character. Type it anew.", where=name)
     if mapping.valid_to is not None and mapping.valid_to < mapping.valid_from:
         raise Refused("MAP_DATES", f"It would end on {mapping.valid_to}, before it begins on {mapping.valid_from}.")
 

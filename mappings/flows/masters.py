@@ -69,13 +69,22 @@ class _FieldError(ValueError):
         self.reason = reason
 
 
-def upsert(kind: str, records: Sequence[Mapping[str, Any]], *, by: Actor, source: str, keep: bool = False) -> Changes:
+def upsert(
+    kind: str,
+    records: Sequence[Mapping[str, Any]],
+    *,
+    by: Actor,
+    source: str,
+    keep: bool = False,
+    quarantine: bool = True,
+) -> Changes:
     """Create and change master records of one kind, in one transaction; `source` is told in their history.
 
     A record names its fields as the model does, and other records by their codes; what it leaves out stays as it is,
-    and what is the same costs no write. `keep` leaves records that exist alone. One bad record is quarantined with its
-    reason (case MD_INVALID) and does not stop the others. Nothing is ever deleted: send `active` false. Charges that
-    wait for one of these records go on. Two at once wait for each other; the second call finds nothing to do.
+    and what is the same costs no write. `keep` leaves records that exist alone. A bad record does not stop the others:
+    it is quarantined with its reason (case MD_INVALID; not with `quarantine` off, for a caller who shows it to a person
+    at once). Nothing is ever deleted: send `active` false. Charges that wait for one of these records go on. Two calls
+    at once wait for each other; the second finds nothing to do.
     """
     if kind not in KINDS:
         raise Refused("MD_KIND", f"There is no master data called {kind!r}; there are {', '.join(KINDS)}.")
@@ -90,7 +99,8 @@ def upsert(kind: str, records: Sequence[Mapping[str, Any]], *, by: Actor, source
         created, changed, unchanged = _write(page, by, source, keep)
         codes = tuple(sorted({str(row.code) for row in (*created, *changed)}))  # type: ignore[attr-defined]
         changes = Changes(len(created), len(changed), unchanged, tuple(page.refused), codes)
-        _quarantine(page, source, by)
+        if quarantine:
+            _quarantine(page, source, by)
         if codes:
             audit.record(
                 "masters.upsert", by=by, subject_type=spec.model._meta.label_lower, count=len(created) + len(changed),
