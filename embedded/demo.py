@@ -51,8 +51,9 @@ class Addresses:
 def processes(given: Sequence[str], at: Addresses, folder: Path, rate: float) -> tuple[Spec, ...]:
     """The process table, in the order of the start. `given` names the servers that have to be ready first."""
     manage = (PYTHON, "manage.py")
-    celery = (PYTHON, "-m", "celery", "-A", "hub", "worker", "--loglevel", "WARNING")
+    celery = (PYTHON, "-m", "celery", "--quiet", "-A", "hub", "worker", "--loglevel", "WARNING")
     gunicorn = (PYTHON, "-m", "gunicorn", "hub.wsgi", "--worker-class", "gthread", "--threads", "8")
+    gunicorn += ("--log-level", "warning", "--no-control-socket")
     feed = (PYTHON, "-m", "sandbox.billing", "--host", HOST)
     after = tuple(given)
     loaded = (*after, "load")
@@ -63,10 +64,16 @@ def processes(given: Sequence[str], at: Addresses, folder: Path, rate: float) ->
             (PYTHON, "-m", "sandbox.erp", "--port", str(at.erp), "--ledger", str(folder / "erp.sqlite3")),
             ready=ready.port(at.erp),
         ),
-        Spec("load", (*manage, "load_demo"), after=("migrate", "erp"), once=True, ready_timeout_s=STEP_S),
+        Spec(
+            "load",
+            (*manage, "load_demo", "--logins", str(folder / "logins.txt")),
+            after=("migrate", "erp"),
+            once=True,
+            ready_timeout_s=STEP_S,
+        ),
         Spec(
             "web",
-            (*gunicorn, "--bind", f"{HOST}:{at.web}", "--graceful-timeout", "8", "--no-control-socket"),
+            (*gunicorn, "--bind", f"{HOST}:{at.web}", "--graceful-timeout", "8"),
             after=loaded,
             ready=ready.http_ok(at.web, "/"),
         ),
@@ -100,19 +107,21 @@ def processes(given: Sequence[str], at: Addresses, folder: Path, rate: float) ->
 
 def environment(addresses: servers.Servers, at: Addresses, folder: Path) -> dict[str, str]:
     """What every process of the demo is told; what the caller already set stays as it is."""
+    token = keep_secret(folder / "erp_token")
     ours = {
         **addresses.environment(),
         "DJANGO_SETTINGS_MODULE": "hub.settings",
         "PYTHONUNBUFFERED": "1",  # lines appear when they are written
+        # The demo may be run by root, who is then warned by Celery at every start.
+        "PYTHONWARNINGS": "ignore:You're running the worker with superuser privileges",
         "THROUGHLINE_SECRET_KEY": keep_secret(folder / "secret_key"),
         "THROUGHLINE_VAULT_KEYS": keep_secret(folder / "vault_keys", vault_key),
         "THROUGHLINE_WORKERS": str(WORKERS),
         "THROUGHLINE_LOG_LEVEL": "WARNING",  # at three messages a second the rest would hide what matters
-        "THROUGHLINE_DEMO_DIR": str(folder),
-        "THROUGHLINE_DEMO_WEB_URL": at.web_url,
-        "THROUGHLINE_DEMO_MLLP_PORT": str(at.mllp),
-        "THROUGHLINE_DEMO_ERP_URL": at.erp_url,
-        "SANDBOX_ERP_TOKEN": keep_secret(folder / "erp_token"),
+        "THROUGHLINE_MLLP_PORT": str(at.mllp),
+        "THROUGHLINE_ERP_URL": at.erp_url,
+        "THROUGHLINE_ERP_TOKEN": token,
+        "SANDBOX_ERP_TOKEN": token,
     }
     return {name: os.environ.get(name) or value for name, value in ours.items()}
 
@@ -153,6 +162,7 @@ def run(data_dir: Path, folder: Path, *, rate: float = RATE, only_try: bool = Fa
     """Run the demo until it is told to stop (or, with `only_try`, until everything is up); the exit code."""
     begun = time.monotonic()
     folder.mkdir(mode=PRIVATE_DIR, parents=True, exist_ok=True)
+    (ROOT / "var" / "static").mkdir(parents=True, exist_ok=True)  # the web server looks there first
     with servers.holding(data_dir) as held:
         if not held:
             raise EmbeddedError(f"the demo (or another session) already runs on {data_dir}; stop it first")
@@ -169,7 +179,7 @@ def run(data_dir: Path, folder: Path, *, rate: float = RATE, only_try: bool = Fa
         def all_up() -> None:
             console.say(banner(at, folder, time.monotonic() - begun))
             if only_try:
-                supervisor.asked_to_stop += 1
+                supervisor.ask_to_stop()
 
         supervisor = Supervisor(specs, console=console, data_dir=data_dir.resolve(), all_up=all_up)
         with servers.announced(data_dir, plan.servers):

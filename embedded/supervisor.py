@@ -22,6 +22,7 @@ from embedded.process import Spec, describe
 TURN_S = 0.1
 SETTLE_S = 1.0  # a process without a ready check is up when it has lived this long
 START_TRIES = 3  # whoever was never up is given up after this many tries; whoever was up is restarted for ever
+HURRY_S = 1.0  # two signals within this time are one wish: make and the terminal may each pass it on
 RUNNING = (State.STARTING, State.UP)
 
 
@@ -38,7 +39,8 @@ class Supervisor:
         self.data_dir = data_dir
         self.all_up: Callable[[], None] | None = all_up
         self.selector = selectors.DefaultSelector()
-        self.asked_to_stop = 0
+        self.stop_wished_at: float | None = None
+        self.hurry = False
         self.steps: dict[State, Callable[[Member, float], None]] = {
             State.WAITING: self.step_waiting,
             State.STARTING: self.step_starting,
@@ -50,7 +52,7 @@ class Supervisor:
         """Run until told to stop; the exit code is 0 after a clean stop, 1 if the start did not succeed."""
         with self.signals():
             try:
-                while not self.asked_to_stop:
+                while self.stop_wished_at is None:
                     self.turn()
                 code = 0
             except EmbeddedError as error:
@@ -167,12 +169,19 @@ class Supervisor:
 
     # --- stopping ---
 
+    def ask_to_stop(self) -> None:
+        """End `run()` after this turn; asked again after a moment, nobody is waited for any more."""
+        if self.stop_wished_at is None:
+            self.stop_wished_at = time.monotonic()
+        elif time.monotonic() - self.stop_wished_at > HURRY_S:
+            self.hurry = True
+
     @contextmanager
     def signals(self) -> Iterator[None]:
-        """While the block runs, SIGINT and SIGTERM ask us to stop; asked twice, nobody is waited for."""
+        """While the block runs, SIGINT, SIGTERM and SIGHUP ask us to stop."""
 
         def handle(_number: int, _frame: FrameType | None) -> None:
-            self.asked_to_stop += 1
+            self.ask_to_stop()
 
         before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
         try:
@@ -214,6 +223,6 @@ class Supervisor:
             self.console.say(f"stopping {member.spec.name}")
             member.process.ask_to_stop()
             member.stop_by = now + member.spec.stop_timeout_s
-        elif now > member.stop_by or self.asked_to_stop > 1:
+        elif now > member.stop_by or self.hurry:
             self.console.say(f"{member.spec.name} did not stop in time, killing it")
             member.process.kill()

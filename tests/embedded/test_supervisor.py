@@ -16,7 +16,7 @@ from embedded.console import Console
 from embedded.errors import EmbeddedError
 from embedded.member import State
 from embedded.process import Spec
-from embedded.supervisor import Supervisor
+from embedded.supervisor import HURRY_S, Supervisor
 from tests.embedded import children
 
 LIMIT_S = 60  # of a test that waits for something to happen; reaching it is a failure
@@ -66,7 +66,7 @@ def stage(tmp_path: Path):
 
     yield make
     for one in made:
-        one.supervisor.asked_to_stop = 2
+        one.supervisor.hurry = True
         one.supervisor.stop_all()
 
 
@@ -232,6 +232,9 @@ def test_asked_twice_nobody_is_waited_for(tmp_path: Path) -> None:
     for line in process.stdout:
         if "stopping deaf" in line:
             break
+    process.send_signal(signal.SIGINT)  # a terminal and make may both pass one Ctrl-C on: that is not twice
+    time.sleep(1.5 * HURRY_S)
+    assert leftovers.alive(pids[1])
     process.send_signal(signal.SIGINT)
     rest, _ = process.communicate(timeout=LIMIT_S)
     assert "killing it" in rest
