@@ -9,7 +9,7 @@ END = b"\x1c\r"
 MAX_FRAME = 16 * 1024 * 1024
 
 
-class NotMllp(Exception):  # noqa: N818 - it says what was found
+class NotMllp(Exception):
     """The other side sent something that is no MLLP frame, or no acknowledgement."""
 
 
@@ -40,12 +40,12 @@ class Frames:
 
     def feed(self, data: bytes) -> list[bytes]:
         """Take in bytes and return the messages that they complete. Raises NotMllp on what cannot be a frame."""
-        if not self._buffer and data.find(END) == len(data) - len(END) and data.startswith(START):
+        if not self._buffer and data.startswith(START) and data.find(END) == len(data) - len(END) > 0:
             return [data[1:-2]]  # the usual case: one whole frame in one piece
         *complete, self._buffer = (self._buffer + data).split(END)
         if len(self._buffer) > MAX_FRAME:
             raise NotMllp(f"more than {MAX_FRAME} bytes without an end")
-        if any(not piece.startswith(START) for piece in (*complete, self._buffer) if piece):
+        if not all(piece.startswith(START) for piece in complete) or self._buffer[:1] not in (b"", START):
             raise NotMllp("a frame must begin with 0x0B")
         return [piece[1:] for piece in complete]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -94,6 +94,6 @@ def hospitals(network: Network, run: str) -> dict[str, Hospital]:
     return {row["code"]: Hospital(row, network, run) for row in network["facilities"]}
 
 
-def weights(codes: Iterator[str] | list[str]) -> list[float]:
+def weights(codes: Sequence[str]) -> list[float]:
     """Return how much traffic each hospital has."""
     return [WEIGHTS.get(code, 0.2) for code in codes]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 
-class Refused(Exception):  # noqa: N818 - it says what happened
+class Refused(Exception):
     """A request that is answered with an error: an HTTP status, a stable code, and a sentence for a person."""
 
     def __init__(

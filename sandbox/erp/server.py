@@ -89,7 +89,7 @@ class HttpConnection(asyncio.Protocol):
         self._open_connections.add(self)
         self._wait_for_client(IDLE_S)
 
-    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's signature
+    def connection_lost(self, exc: Exception | None) -> None:
         self._closed = True
         self._open_connections.remove(self)
         self._stop_timer()

@@ -88,7 +88,7 @@ class Station(asyncio.Protocol):
         else:
             self._source.ready(self)
 
-    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's signature
+    def connection_lost(self, exc: Exception | None) -> None:
         self._transport = None
         self._source.lost(self)
 

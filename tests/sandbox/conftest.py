@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 
 from tests.sandbox.erp_client import ErpProcess
+from tests.sandbox.processes import Program
+from tests.sandbox.receiver import Receiver, Script
 
 
 @pytest.fixture
@@ -34,3 +36,31 @@ def quiet_erp(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ErpProcess]:
 def erp(start_erp: Callable[..., ErpProcess]) -> ErpProcess:
     """The ERP, with an empty ledger."""
     return start_erp()
+
+
+@pytest.fixture
+def receive() -> Iterator[Callable[..., Receiver]]:
+    """A way to start MLLP receivers with a script."""
+    started: list[Receiver] = []
+
+    def start(*script: Script) -> Receiver:
+        started.append(Receiver(*script))
+        return started[-1]
+
+    yield start
+    for receiver in started:
+        receiver.close()
+
+
+@pytest.fixture
+def run() -> Iterator[Callable[..., Program]]:
+    """A way to start programs that are stopped with the test, should they still run."""
+    started: list[Program] = []
+
+    def start(module: str, *arguments: str) -> Program:
+        started.append(Program(module, *arguments))
+        return started[-1]
+
+    yield start
+    for program in started:
+        program.stop()
