@@ -52,7 +52,7 @@ class ChargeFilters(filters.ByTime):
         model = Charge
         fields = ()
 
-    def with_status(self, queryset: filters.Rows, name: str, value: str) -> filters.Rows:  # noqa: ARG002
+    def with_status(self, queryset: filters.Rows, name: str, value: str) -> filters.Rows:
         """Held ones through the partial index on the reason, which every held charge has."""
         found = queryset.filter(status=value)
         return found.exclude(hold_code="") if value == "held" else found

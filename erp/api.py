@@ -87,7 +87,7 @@ class Journals(resources.Resource):
     needs = {"list": ("erp.view_journal",), "retrieve": ("erp.view_journal", "erp.view_journalline")}
 
     @extend_schema(responses=JournalWithLinesSerializer)
-    def retrieve(self, request: Request, *args: Any, **kwargs: Any) -> Response:  # noqa: ARG002
+    def retrieve(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """Show a journal with its lines."""
         return Response(JournalWithLinesSerializer(self.get_object()).data)
 

@@ -1,12 +1,12 @@
 """Mappings, suggestions for missing ones, and the question whether a code may be used on a day, over the API."""
 
-from collections.abc import Mapping as Table
 from datetime import date
 from typing import Any
 
 from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.http import Http404
 from django.utils import timezone
+from django_filters.rest_framework import FilterSet
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
@@ -20,7 +20,6 @@ from mappings.flows import mappings, suggestions
 from mappings.models import Mapping
 from mappings.models.crosswalk import DOMAINS
 
-PATH = OpenApiParameter.PATH
 KINDS = {
     "cost_center": "Cost centre",
     "gl_account": "GL account",
@@ -58,7 +57,7 @@ class MappingSerializer(serializers.ModelSerializer[Mapping]):
         read_only_fields = fields
 
 
-class MappingFilters(filters.FilterSet):
+class MappingFilters(FilterSet):
     """By partner, by domain, by facility, by code, by status."""
 
     partner = filters.text(field_name="partner__code", label="Code of the partner.")
@@ -78,9 +77,7 @@ class Proposal(fields.Body):
 
     partner = serializers.CharField(max_length=40)
     domain = fields.Choice(DOMAINS, "CodeDomain")
-    source_code = serializers.CharField(
-        max_length=120, help_text='"*" is the default of its domain.'
-    )
+    source_code = serializers.CharField(max_length=120, help_text='"*" is the default of its domain.')
     target_code = serializers.CharField(max_length=40, help_text="Our code; it must exist and be usable.")
     facility = fields.Text(max_length=60, help_text="The partner's facility code that it is limited to; empty for all.")
     valid_from = Day(required=False, allow_null=True, default=None, help_text="Empty for always.")
@@ -185,7 +182,7 @@ class Mappings(resources.Resource):
 
     @extend_schema(responses=ImpactSerializer)
     @resources.look
-    def impact(self, request: Request, pk: str) -> Response:  # noqa: ARG002  (get_object reads them)
+    def impact(self, request: Request, pk: str) -> Response:
         """Tell what would go through if a mapping were approved now."""
         return Response(ImpactSerializer(mappings.impact(self.get_object())).data)
 
@@ -221,7 +218,7 @@ class Dimensions(resources.Base):
 
     resource = "dimensions"
     noun = "whether a code may be used on a day"
-    needs: Table[str, tuple[str, ...]] = {
+    needs = {
         "retrieve": (
             "mappings.view_costcenter", "mappings.view_glaccount", "mappings.view_department", "mappings.view_item",
             "mappings.view_facility", "mappings.view_serviceline",
@@ -230,8 +227,8 @@ class Dimensions(resources.Base):
     queries = {
         "retrieve": (
             *resources.parameters(DimensionQuery),
-            OpenApiParameter("kind", str, PATH, enum=list(KINDS)),
-            OpenApiParameter("code", str, PATH),
+            OpenApiParameter("kind", str, OpenApiParameter.PATH, enum=list(KINDS)),
+            OpenApiParameter("code", str, OpenApiParameter.PATH),
         )
     }
     lookup_field = "code"

@@ -25,6 +25,6 @@ class KeyAuthentication(BaseAuthentication):
             raise AuthenticationFailed(error.text, code=error.code) from error
         return actor.user, actor
 
-    def authenticate_header(self, request: Request) -> str:  # noqa: ARG002  (REST framework's signature)
+    def authenticate_header(self, request: Request) -> str:
         """Makes the refusal a 401."""
         return 'Bearer realm="throughline"'

@@ -6,6 +6,7 @@ from typing import Any
 
 from django.contrib.auth import get_user_model
 from django.db.models import Count, QuerySet, Sum
+from django_filters.rest_framework import FilterSet
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
@@ -54,7 +55,7 @@ class CaseSerializer(serializers.ModelSerializer[ExceptionCase]):
         return WaitingSerializer(case.waits).data  # type: ignore[attr-defined]
 
 
-class CaseFilters(filters.FilterSet):
+class CaseFilters(FilterSet):
     """By status, code, owner, facility, partner, and by time of opening."""
 
     status = filters.choice(ExceptionCase.STATUSES)

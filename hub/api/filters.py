@@ -66,11 +66,11 @@ class ByTime(FilterSet):
     since = MomentFilter(method="since_moment", label="Made at this moment or later, e.g. 2026-11-22T08:00:00Z.")
     until = MomentFilter(method="until_moment", label="Made before this moment.")
 
-    def since_moment(self, queryset: Rows, name: str, value: datetime) -> Rows:  # noqa: ARG002
+    def since_moment(self, queryset: Rows, name: str, value: datetime) -> Rows:
         """Made at `value` or later."""
         return queryset.filter(id__gte=id_at(value))
 
-    def until_moment(self, queryset: Rows, name: str, value: datetime) -> Rows:  # noqa: ARG002
+    def until_moment(self, queryset: Rows, name: str, value: datetime) -> Rows:
         """Made before `value`."""
         return queryset.filter(id__lt=id_at(value))
 

@@ -37,7 +37,7 @@ def once(request: Request, effect: Callable[[], Response]) -> HttpResponse:
     for something else. Whatever `effect` raises rolls everything back.
     """
     key = _key(request)
-    scope = (caller(permissions.actor(request)), request.method, request.path)
+    scope = (caller(permissions.actor(request)), str(request.method), request.path)
     fingerprint = _fingerprint(request)
     with transaction.atomic():
         if not _lock(*scope, key):

@@ -53,7 +53,7 @@ class Lineage(resources.Base):
     serializer_class = LineageSerializer
 
     @extend_schema(responses=LineageSerializer)
-    def retrieve(self, request: Request, correlation_id: str) -> Response:  # noqa: ARG002
+    def retrieve(self, request: Request, correlation_id: str) -> Response:
         """Everything that one correlation id caused."""
         wanted = UUID(correlation_id)
         told = list(Fact.objects.filter(correlation_id=wanted).order_by("id")[:LONGEST])

@@ -22,7 +22,7 @@ class StrictJson(BaseParser):
     def parse(
         self,
         stream: IO[bytes],
-        media_type: str | None = None,  # noqa: ARG002  (REST framework's signature)
+        media_type: str | None = None,
         parser_context: Mapping[str, Any] | None = None,
     ) -> dict[str, Any]:
         """The body as a dict; raises `Problem` (400, 413, 415) that says what is wrong."""

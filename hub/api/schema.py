@@ -1,6 +1,6 @@
 """What the OpenAPI document says of every operation without each view saying it again."""
 
-from typing import Any
+from typing import Any, Literal
 
 from drf_spectacular.extensions import OpenApiAuthenticationExtension, OpenApiSerializerFieldExtension
 from drf_spectacular.openapi import AutoSchema
@@ -52,6 +52,8 @@ class Problem(serializers.Serializer[Any]):
 class Schema(AutoSchema):
     """Ids, summaries, error answers and the Idempotency-Key header."""
 
+    view: Any  # one of ours: `hub.api.resources.Base`
+
     def get_operation_id(self) -> str:
         """`cases_waive`: the resource and the verb, as in a key's scopes."""
         return f"{self.view.resource}_{self.view.action}"
@@ -76,7 +78,7 @@ class Schema(AutoSchema):
         own = list(self.view.queries.get(self.view.action, ()))
         return [*own, KEY] if self.method == "POST" else own
 
-    def _get_response_bodies(self, direction: str = "response") -> dict[str, Any]:
+    def _get_response_bodies(self, direction: Literal["request", "response"] = "response") -> dict[str, Any]:
         bodies: dict[str, Any] = super()._get_response_bodies(direction)
         on_object = ON_OBJECT if "{" in self.path else ()
         on_verb = ON_VERB if self.method == "POST" else ()
@@ -92,18 +94,18 @@ class Schema(AutoSchema):
         return "\n".join(line.strip() for line in told.strip().splitlines())
 
 
-class KeyScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
+class KeyScheme(OpenApiAuthenticationExtension):
     """`Authorization: Bearer tl_...` in the document."""
 
     target_class = "hub.api.authentication.KeyAuthentication"
     name = "key"
 
-    def get_security_definition(self, auto_schema: AutoSchema) -> dict[str, str]:  # noqa: ARG002  (its signature)
+    def get_security_definition(self, auto_schema: AutoSchema) -> dict[str, str]:
         """HTTP bearer."""
         return {"type": "http", "scheme": "bearer", "description": "A key made by `manage.py apikey issue`."}
 
 
-class ChoiceComponent(OpenApiSerializerFieldExtension):  # type: ignore[no-untyped-call]
+class ChoiceComponent(OpenApiSerializerFieldExtension):
     """One named component for each set of choices, however many resources show it."""
 
     target_class = "hub.api.fields.Choice"
@@ -113,7 +115,7 @@ class ChoiceComponent(OpenApiSerializerFieldExtension):  # type: ignore[no-untyp
         name: str = self.target.component
         return name
 
-    def map_serializer_field(self, auto_schema: AutoSchema, direction: str) -> dict[str, Any]:  # noqa: ARG002
+    def map_serializer_field(self, auto_schema: AutoSchema, direction: str) -> dict[str, Any]:
         """The values, and what staff call them."""
         told = "\n".join(f"* `{value}`: {label}" for value, label in self.target.choices.items())
         schema = build_basic_type(OpenApiTypes.STR) or {}

@@ -56,7 +56,7 @@ class Command(BaseCommand):
         machines.revoke(key, by=SYSTEM, reason=options["reason"])
         self.stdout.write(f"{key.prefix} is revoked.")
 
-    def list(self, options: dict[str, Any]) -> None:  # noqa: ARG002  (all verbs are called alike)
+    def list(self, options: dict[str, Any]) -> None:
         """One line a key; no secret is known here."""
         for key in ApiKey.objects.select_related("user").order_by("-pk"):
             used = f"last used {key.last_used_at:%Y-%m-%d %H:%M}" if key.last_used_at else "never used"
