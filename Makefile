@@ -47,7 +47,7 @@ lint-django:
 	$(PY) manage.py spectacular --validate --fail-on-warn --file /dev/null
 
 bench: setup ## measure messages acknowledged and posted per second, beside this machine's own limits
-	@$(PY) -m benchmarks
+	@$(PY) -m benchmarks.charge_to_cost $(BENCH_ARGS)
 
 lock: setup ## write the pins anew from requirements/*.in
 	cd requirements && $(LOCK) runtime.in -o runtime.txt
