@@ -66,10 +66,12 @@ class Connection(asyncio.Protocol):
             log.warning(refused, port=self.port.number, peer=self.peer.address)
             self.transport.abort()
             return
-        self.transport.set_write_buffer_limits(high=self.listener.limits.answers_bytes)
+        unread = self.listener.limits.answers_bytes
+        self.transport.set_write_buffer_limits(high=unread)
         sock = self.transport.get_extra_info("socket")
         if sock is not None:  # an answer is one small packet: it must not wait for another
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, unread)  # nor may the kernel pile them up
 
     def data_received(self, data: bytes) -> None:
         """Put frames together; each whole one goes to the writer at once."""
@@ -80,6 +82,8 @@ class Connection(asyncio.Protocol):
         try:
             frames = self.framer.feed(data)
         except FrameTooLargeError as error:
+            for message in error.before:
+                self._submit(message)
             self._too_large(error.head)
             return
         except GarbageError:

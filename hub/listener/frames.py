@@ -15,11 +15,15 @@ _RESTART = re.compile(rb"\x0b(?=MSH|FHS|BHS)")
 
 
 class FrameTooLargeError(Exception):
-    """The frame under way is longer than the limit; `head` is its beginning, enough to answer by."""
+    """The frame under way is longer than the limit; `head` is its beginning, enough to answer by.
+
+    `before` are the messages that the same bytes completed: they are as good as any other.
+    """
 
     def __init__(self, head: bytes) -> None:
         super().__init__("frame too large")
         self.head = head
+        self.before: list[bytes] = []
 
 
 class GarbageError(Exception):
@@ -58,11 +62,15 @@ class Framer:
             return [self._whole(data[1:-2])]  # the ordinary case: one message, one read
         self._buffer += data
         found: list[bytes] = []
-        while self._begin():
-            end = self._end()
-            if end is None:
-                break
-            found.append(self._take(*end))
+        try:
+            while self._begin():
+                end = self._end()
+                if end is None:
+                    break
+                found.append(self._take(*end))
+        except FrameTooLargeError as error:
+            error.before = found
+            raise
         return found
 
     def _begin(self) -> bool:

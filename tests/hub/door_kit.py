@@ -8,8 +8,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from django.db import connections
-
 from hub import bulk, doors
 from hub.doors import Entrance
 from hub.listener.limits import Limits
@@ -92,7 +90,6 @@ def listening(*, host: str = HOST, only: tuple[int, ...] = (), **limits: Any) ->
         made[1].call_soon_threadsafe(made[0].stop)
         thread.join(30)
         assert not thread.is_alive()
-        connections.close_all()
         assert not failed
 
 
@@ -143,9 +140,11 @@ class Client:
 
 
 def code(answer: bytes) -> str:
-    """MSA-1 and MSA-2 of an answer: "AA M1"."""
+    """MSA-1 and MSA-2 of an answer: "AA M1"; "" of none."""
+    if not answer:
+        return ""
     line = next((line for line in answer.split(b"\r") if line.startswith(b"MSA")), b"")
-    return " ".join(line.decode().split("|")[1:3])
+    return " ".join(line.decode("latin-1").split(answer[3:4].decode("latin-1"))[1:3])
 
 
 def errors(answer: bytes) -> list[str]:
