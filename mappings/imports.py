@@ -82,11 +82,12 @@ def _mapping(number: int, row: dict[str, str], earlier: Earlier, by: Actor, dry_
         if above is not None:
             return Line(number, above[0], label, "valid_from" if above[0] == "overlapping" else "", above[1])
         same = mappings.same_as(wanted)
-        if same is not None:
-            return Line(number, "same", label, "", f"{same.get_status_display()} (mapping {same.pk}).")
-        mappings.refuse_overlap(wanted)
+        if same is None:
+            mappings.refuse_overlap(wanted)
         key = (wanted.partner.code, wanted.domain, wanted.facility, wanted.source_code)
         earlier.setdefault(key, []).append((number, wanted))
+        if same is not None:
+            return Line(number, "same", label, "", f"{same.get_status_display()} (mapping {same.pk}).")
         if not dry_run:
             mappings.propose(**said, by=by)
     except (Refused, NotAllowed) as error:
@@ -119,7 +120,7 @@ def _overlap(one: Mapping, other: Mapping) -> bool:
     return one.valid_from <= (other.valid_to or date.max) and other.valid_from <= (one.valid_to or date.max)
 
 
-class _DryRun(Exception):  # noqa: N818  (not an error: it takes the real run back)
+class _DryRun(Exception):
     """Rolls the transaction back."""
 
 
