@@ -136,7 +136,7 @@ class ChargeAdmin(EvidenceAdmin):
             ("Procedure", f"{row.procedure_code} {row.modifiers}".strip() or shapes.NOTHING),
             ("Captured", shapes.stamp(row.captured_at)),
             ("Flags", ", ".join(row.flags) or shapes.NOTHING),
-            ("Message", shapes.link("admin:hub_message_change", row.message_id)),
+            ("Message", shapes.link("admin:hub_message_change", row.message_id, "open the message")),
         ]
 
     def blocks(self, row: Charge, who: Viewer) -> list[Block]:
@@ -154,7 +154,7 @@ class ChargeAdmin(EvidenceAdmin):
 def both(ours: str, theirs: str) -> Any:
     """Our code, and the partner's where it is another one."""
     if not ours:
-        return f"not mapped (sent as {theirs})" if theirs else shapes.NOTHING
+        return f"{theirs} (as sent)" if theirs else shapes.NOTHING
     return ours if ours == theirs or not theirs else f"{ours} (sent as {theirs})"
 
 

@@ -126,7 +126,7 @@ class DeliveryAdmin(ByEndpoint):
             ("Attempts", row.attempts),
             ("Settled", shapes.stamp(row.settled_at)),
             ("Shares a call with", shapes.code(row.group)),
-            ("Call", shapes.link("admin:hub_dispatch_change", row.dispatch_id)),
+            ("Call", shapes.link("admin:hub_dispatch_change", row.dispatch_id, "open the call")),
         ]
 
     def under(self, row: Delivery) -> str:

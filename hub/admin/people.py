@@ -12,6 +12,7 @@ from django.db import transaction
 from django.db.models import Count, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
+from django.urls import reverse
 from django.utils import timezone
 
 from hub import access, machines, navigation, shapes
@@ -51,7 +52,7 @@ class UserAdmin(EditableAdmin, DjangoUserAdmin):  # type: ignore[type-arg]
     filter_horizontal = ()
     readonly_fields = ("last_login", "date_joined")
     fieldsets = (
-        (None, {"fields": ("username", "password")}),
+        (None, {"fields": ("username",)}),
         ("Person", {"fields": ("first_name", "last_name", "email")}),
         ("May", {"fields": ("is_active", "is_staff", "is_superuser", "groups")}),
         ("Seen", {"fields": ("last_login", "date_joined")}),
@@ -81,9 +82,24 @@ class UserAdmin(EditableAdmin, DjangoUserAdmin):  # type: ignore[type-arg]
         """Six roles are boxes to tick, not a list to scroll."""
         found = super().formfield_for_manytomany(db_field, request, **kwargs)
         if found is not None and db_field.name == "groups":
-            found.widget = forms.CheckboxSelectMultiple(choices=found.choices)
-            found.help_text = "Roles. Cases are owned by roles; each role's permissions are on its page."
+            found.widget = forms.CheckboxSelectMultiple()
+            found.label_from_instance = lambda group: access.ROLES.get(group.name, group.name)
+            found.label = "Roles"
+            found.help_text = "Cases are owned by roles; each role's permissions are on its page."
         return found
+
+    def blocks(self, row: User, who: Viewer) -> list[Block]:
+        """A way to a new password; nothing of the old one is shown."""
+        if not who.may("auth.change_user") or (row.is_superuser and not who.actor.user.is_superuser):
+            return []
+        return [Block("Password", "admin/blocks/password.html", {"url": self._password_url(row)})]
+
+    def state(self, row: User) -> Any:
+        """Whether the user can log in."""
+        return user_state(row)
+
+    def _password_url(self, row: User) -> str:
+        return reverse("admin:auth_user_password_change", args=[row.pk])
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
         """Only a superuser makes superusers; and nobody raises their own roles."""
