@@ -1,5 +1,4 @@
 """Charges and visits as staff see them; the money of the last day and the chart of the last hours on the index."""
-# ruff: noqa: ARG001, ARG002  (tables and Django call these with arguments that not every one of them needs)
 
 from collections import defaultdict
 from collections.abc import Mapping

@@ -1,5 +1,4 @@
 """Journals, their lines and what the ERP made of them; split rules; the journal lines of a charge on its page."""
-# ruff: noqa: ARG002  (tables and Django call these with arguments that not every one of them needs)
 
 from collections.abc import Iterable
 from decimal import Decimal

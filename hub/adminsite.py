@@ -1,5 +1,4 @@
 """The admin site: contrib.admin with our own index, sidebar and theme."""
-# ruff: noqa: ARG002  (tables and Django call these with arguments that not every one of them needs)
 
 from typing import Any
 

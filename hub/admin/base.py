@@ -1,5 +1,4 @@
 """What every page of the admin shares: lists that never count, pages made of panels, verbs, history, facility scope."""
-# ruff: noqa: ARG002  (tables and Django call these with arguments that not every one of them needs)
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field

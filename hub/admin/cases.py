@@ -1,5 +1,4 @@
 """Exception cases: what needs a person, what it is worth, what to press. Domains add panels for their kinds of case."""
-# ruff: noqa: ARG001, ARG002  (tables and Django call these with arguments that not every one of them needs)
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass

@@ -1,5 +1,4 @@
 """Deliveries and dispatches: what leaves the hub, for whom, and what a partner made of it."""
-# ruff: noqa: ARG001, ARG002, ARG005  (tables and Django call these with arguments that not every one of them needs)
 
 from typing import Any
 from uuid import UUID

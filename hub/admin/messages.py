@@ -1,5 +1,4 @@
 """Messages as staff see them: the list of the last hours, and a page that tells what one was and what became of it."""
-# ruff: noqa: ARG001, ARG002  (tables and Django call these with arguments that not every one of them needs)
 
 from typing import Any
 from uuid import UUID

@@ -1,5 +1,4 @@
 """Partners and endpoints: who is on the other side, and the doors between us."""
-# ruff: noqa: ARG001, ARG002, ARG005  (tables and Django call these with arguments that not every one of them needs)
 
 from typing import Any
 

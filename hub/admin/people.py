@@ -1,5 +1,4 @@
 """People and machines: users with their roles and facilities, what roles may do, keys of machines."""
-# ruff: noqa: ARG001, ARG002, ARG005  (tables and Django call these with arguments that not every one of them needs)
 
 from datetime import timedelta
 from typing import Any

@@ -1,5 +1,4 @@
 """The hub's own panels of the index: cases by money, feeds and their last message, partners and their open calls."""
-# ruff: noqa: ARG001  (tables and Django call these with arguments that not every one of them needs)
 
 from collections.abc import Mapping
 from dataclasses import dataclass

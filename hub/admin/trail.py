@@ -1,5 +1,4 @@
 """Audit entries: who did what, to what, why. Read-only for everybody."""
-# ruff: noqa: ARG002  (tables and Django call these with arguments that not every one of them needs)
 
 from typing import Any
 from uuid import UUID

@@ -1,5 +1,4 @@
 """Verbs as buttons: which ones a person sees on a row, and the one door through which a button's POST comes in."""
-# ruff: noqa: ARG001, ARG005  (tables and Django call these with arguments that not every one of them needs)
 
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -1,5 +1,4 @@
 """Mappings as staff see them: what is proposed and by whom, what is in force, and the verbs between."""
-# ruff: noqa: ARG001, ARG002  (tables and Django call these with arguments that not every one of them needs)
 
 from typing import Any
 

@@ -1,5 +1,4 @@
 """Master data, read-only: its content is the ERP's. Shared codes are ours to set."""
-# ruff: noqa: ARG002  (tables and Django call these with arguments that not every one of them needs)
 
 from datetime import date
 from typing import Any

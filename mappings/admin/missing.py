@@ -1,5 +1,4 @@
 """The case page of a missing code: what it is worth, the likely targets and why, propose, approve with one click."""
-# ruff: noqa: ARG001  (tables and Django call these with arguments that not every one of them needs)
 
 from typing import Any
 
