@@ -25,7 +25,7 @@ SCHEME = "bearer"
 SECRET_BYTES = 32
 MAX_DAYS = 400  # a year, and a month in which to rotate
 USED_EVERY = timedelta(minutes=1)  # how often a busy key's row is written
-SCOPE = re.compile(r"\*|[a-z][a-z_]*\.(\*|[a-z0-9][a-z0-9_-]*)")
+SCOPE = re.compile(r"\*|[a-z][a-z_]*\.(\*|[A-Za-z0-9_][A-Za-z0-9_-]*)")  # after the dot: a verb, or an endpoint's code
 KEY = re.compile(r"tl_([0-9a-f]{12})_([A-Za-z0-9_-]{43})")
 # What an unknown prefix is compared with, so that it takes as long as a wrong secret.
 NOBODY = hashlib.sha512(b"").digest()

@@ -182,6 +182,7 @@ def test_revoking_twice_keeps_the_first_time_and_is_audited_once(service: Any) -
         ({"charges.read"}, "charges.waive", False),
         ({"charges.*"}, "cases.read", False),
         ({"in.*"}, "in.carebill", True),
+        ({"in.CareBill-1"}, "in.CareBill-1", True),
         ({"in.carebill"}, "in.summit", False),
         (set(), "charges.read", False),
     ],

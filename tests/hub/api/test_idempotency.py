@@ -3,6 +3,7 @@
 import json
 import threading
 from collections import Counter
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -128,35 +129,58 @@ def test_INV_19_the_database_keeps_one_answer_per_key(caller: rows.Caller) -> No
         SavedAnswer.objects.create(**saved | {"key": "another", "status": 500})
 
 
+def at_once(number: int, press: Callable[[int], Any]) -> list[Any]:
+    """The answers of so many threads that press together."""
+    gate = threading.Barrier(number)
+    answers: list[Any] = []
+
+    def run(mine: int) -> None:
+        try:
+            gate.wait(30)
+            answers.append(press(mine))
+        finally:
+            connection.close()
+
+    threads = [threading.Thread(target=run, args=[mine]) for mine in range(number)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(answers) == number
+    return answers
+
+
+def copy_of(machine: rows.Caller) -> rows.Caller:
+    """The same machine on another thread."""
+    caller = rows.Caller()
+    caller.headers = machine.headers
+    return caller
+
+
 @pytest.mark.django_db(transaction=True)
 def test_R_5_fifty_at_once_with_one_key_have_one_effect() -> None:
     """F-R2: one is done; the others get the saved answer, or 409 while it is being worked on. Nobody gets a 500."""
     case = rows.case(waiting=4)
     machine = rows.Caller(rows.user(*NEEDS), "cases.*")
-    gate = threading.Barrier(50)
-    answers: list[Any] = []
-
-    def press() -> None:
-        caller = rows.Caller()
-        caller.headers = machine.headers
-        try:
-            gate.wait()
-            answers.append(caller.post(f"/cases/{case.pk}/retry", key="one"))
-        finally:
-            connection.close()
-
-    threads = [threading.Thread(target=press) for _ in range(50)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    answers = at_once(50, lambda _: copy_of(machine).post(f"/cases/{case.pk}/retry", key="one"))
     told = Counter(answer.status_code for answer in answers)
-    assert sum(told.values()) == 50
     assert set(told) <= {200, 409}
     assert told[200] >= 1
     assert len({answer.content for answer in answers if answer.status_code == 200}) == 1
     assert {answer.json()["code"] for answer in answers if answer.status_code == 409} <= {"API_IN_PROGRESS"}
     assert AuditEntry.objects.filter(verb="cases.release").count() == 1
+    assert SavedAnswer.objects.count() == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_ten_at_once_with_keys_of_their_own_have_one_winner() -> None:
+    """Where the keys differ the state machine decides: one waives, nine read that somebody was faster."""
+    case = rows.case()
+    machine = rows.Caller(rows.user(*NEEDS), "cases.*")
+    answers = at_once(10, lambda mine: copy_of(machine).post(f"/cases/{case.pk}/waive", WHY, key=f"k-{mine}"))
+    codes = Counter(answer.json().get("code") for answer in answers if answer.status_code == 409)
+    assert (Counter(answer.status_code for answer in answers), codes) == ({200: 1, 409: 9}, {"STATE_MOVE": 9})
+    assert AuditEntry.objects.filter(verb="cases.waive").count() == 1
     assert SavedAnswer.objects.count() == 1
 
 
