@@ -23,7 +23,7 @@ from sandbox.erp.messages import Request, Response, reply, reply_refused
 from sandbox.erp.paging import read_limit
 from sandbox.erp.reference import KINDS, Reference
 from sandbox.erp.server import Outcome
-from sandbox.erp.store import connect, connect_reader
+from sandbox.erp.store import claim, connect, connect_reader
 
 Route = Callable[..., Response | Awaitable[Response]]
 _PERIOD = re.compile(r"\d{4}-\d{2}")
@@ -33,6 +33,7 @@ class Erp:
     """The ERP behind its HTTP door. `handle` is what the server calls for each request."""
 
     def __init__(self, ledger_file: Path, network: Mapping[str, Any], token: str) -> None:
+        self._claim = claim(ledger_file)
         self._database = connect(ledger_file)
         self.ledger = Ledger(self._database)
         self.reference = Reference(self._database, network)
@@ -68,6 +69,7 @@ class Erp:
         self._readers.shutdown(wait=True)
         self._reader.close()
         self._database.close()
+        self._claim.close()
 
     async def _handle_with_faults(self, request: Request) -> Outcome:
         """Answer a request as the active faults will have it."""

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import fcntl
 import sqlite3
 from pathlib import Path
+from typing import IO
 
 # Amounts are ten-thousandths. A journal's lines have consecutive ids, so a journal needs only its first and last.
 SCHEMA = """
@@ -44,12 +46,26 @@ CREATE TABLE IF NOT EXISTS reference_rows (
 """
 
 
+def claim(path: Path) -> IO[str]:
+    """Keep other processes off a ledger while the returned file is open; the claim ends with the process.
+
+    Raises OSError if another process has it: numbers are given out from memory, so there may be one writer only.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    lock = path.with_name(path.name + ".lock").open("w")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        lock.close()
+        raise OSError(f"another process has the ledger {path.name} open") from None
+    return lock
+
+
 def connect(path: Path) -> sqlite3.Connection:
     """Open the ledger for writing, making it and its folder if need be.
 
     WAL with synchronous NORMAL: a commit survives the death of the process (a power cut may lose the last ones).
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
     connection = sqlite3.connect(path, isolation_level=None)
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = NORMAL")

@@ -236,10 +236,11 @@ def test_a_token_is_made_once_and_kept_from_others(tmp_path: Path) -> None:
 
 
 def test_a_start_that_cannot_work_says_why(erp: ErpProcess, tmp_path: Path) -> None:
-    """A taken port, bad faults and a missing network end with code 2 and a sentence."""
+    """A taken port, a ledger in use, bad faults and a missing network end with code 2 and a sentence."""
     ledger = str(tmp_path / "other.sqlite3")
     for arguments, complaint in [
         (("--port", str(erp.port)), "cannot listen"),
+        (("--ledger", str(tmp_path / "erp.sqlite3")), "another process has the ledger"),
         (("--faults", '{"mode": "explode"}'), "mode must be one of"),
         (("--network", str(tmp_path / "nowhere.json")), "cannot start"),
     ]:
