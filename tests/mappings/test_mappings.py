@@ -302,3 +302,33 @@ def test_the_same_proposal_by_two_people_at_once_is_one_row(people: tuple[Actor,
     author = people[0]
     first, second = race(lambda: propose(author), lambda: propose(author))
     assert first.pk == second.pk
+
+
+def test_an_approval_that_waits_behind_another_one_reads_why_it_lost(people: tuple[Actor, Actor, Actor]) -> None:
+    """The second approver passes every look before the first one has committed: the database still lets one through."""
+    author, first, second = people
+    one, other = propose(author, valid_from=DAY), propose(author)
+    approved, result = threading.Event(), []
+
+    def behind() -> None:
+        approved.wait(10)
+        try:
+            mappings.approve(other, by=second)
+        except Refused as refusal:
+            result.append(refusal.code)
+        finally:
+            connection.close()
+
+    thread = threading.Thread(target=behind)
+    thread.start()
+    with transaction.atomic():
+        mappings.approve(one, by=first)
+        approved.set()
+        for _ in range(1000):  # until the other approval stands behind this one's lock
+            with connection.cursor() as cursor:
+                cursor.execute("SELECT pg_sleep(0.01), count(*) FROM pg_locks WHERE NOT granted")
+                if cursor.fetchone()[1]:
+                    break
+    thread.join(30)
+    assert result == ["MAP_OVERLAP"]
+    assert Mapping.objects.get(pk=other.pk).status == "proposed"
