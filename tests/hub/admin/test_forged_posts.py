@@ -121,7 +121,7 @@ def test_a_verb_that_does_not_exist_is_not_found(case: ExceptionCase, login: Cal
 
 
 def test_nobody_makes_themselves_more_than_they_are(house: Endpoint, person: Callable[..., User]) -> None:
-    """Somebody with every user permission cannot become superuser, widen their own facilities, or take a superuser over."""
+    """Every user permission does not make a superuser, widen one's own facilities, or take a superuser over."""
     root = person("superuser", name="root")
     user = person("", "NORTH")
     user.user_permissions.set(Permission.objects.filter(content_type__app_label="auth"))

@@ -59,7 +59,7 @@ def test_a_part_of_a_cent_is_shown_and_not_lost(house: Endpoint, login: Callable
 
 
 def test_the_first_page_takes_at_most_fifteen_queries(house: Endpoint, person: Callable[..., User]) -> None:
-    """Session, user, permissions, facilities, sidebar and all panels together, for somebody bound to one facility too."""
+    """Session, user, permissions, facilities, sidebar and all panels together, whatever the person sees."""
     for name, facility in (("wide", "*"), ("narrow", "RIVER")):
         client = Client()
         client.force_login(person("finance", facility, name=name))
@@ -106,7 +106,7 @@ def test_figures_are_of_the_own_facilities_only(house: Endpoint, login: Callable
 
 
 def test_lists_of_big_tables_are_never_counted(house: Endpoint, login: Callable[..., Client]) -> None:
-    """No list page says COUNT(*) about messages, charges, facts, deliveries or audit entries; badges stop at a limit."""
+    """No list page counts messages, charges, deliveries, journals or audit entries; badges stop at a limit."""
     client = login("superuser")
     for name in ("hub_message", "billing_charge", "hub_delivery", "hub_dispatch", "erp_journal", "hub_auditentry"):
         with CaptureQueriesContext(connection) as told:
