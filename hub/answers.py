@@ -49,9 +49,11 @@ def parse(answer: str) -> Parsed:
 
 def replies(envelope: hl7.Envelope, answer: str, message_id: UUID) -> list[bytes]:
     """The acknowledgements to send, without framing: one in original mode, none to two in enhanced mode."""
-    outcome, errors = parse(answer)
     now = ids.moment(message_id)
     accept, application = envelope.accept_ack, envelope.application_ack
+    if answer == STORED and not accept and not application:  # nearly always
+        return [_reply(envelope, "AA", message_id, now, (), "A")]
+    outcome, errors = parse(answer)
     if not accept and not application:
         return [_reply(envelope, _ORIGINAL[outcome], message_id, now, errors, "A")]
     stored = outcome == "A"

@@ -193,7 +193,7 @@ def _rows(statement: str, columns: Sequence[Sequence[Any]], now: datetime | None
     raw: Any = connection.connection
     params = [*map(list, columns), *([] if now is None else [now, now])]
     with Cursor(raw) as cursor:
-        return cursor.execute(statement, params).fetchall()  # type: ignore[arg-type]
+        return cursor.execute(statement, params).fetchall()
 
 
 def _row(receipt: Receipt) -> tuple[Any, ...]:

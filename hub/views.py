@@ -29,8 +29,8 @@ BY_WEIGHT = (200, 422, 409)  # of several messages the last of these counts: som
 _backlog = Backlog()
 
 
-class _Problem(Exception):  # noqa: N818  (an answer on its way out, not an error of ours)
-    """The request ends here, with a problem document."""
+class _Problem(Exception):
+    """An answer on its way out: the request ends here, with a problem document."""
 
     def __init__(self, status: int, code: str, detail: str, headers: Mapping[str, str] | None = None) -> None:
         super().__init__(code)

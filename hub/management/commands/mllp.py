@@ -3,8 +3,8 @@
 import asyncio
 import resource
 import signal
-import sys
 from argparse import ArgumentParser
+from collections.abc import Callable
 from dataclasses import fields, replace
 from typing import Any
 
@@ -17,8 +17,10 @@ from hub.listener.server import Listener
 
 try:
     import uvloop
+
+    new_event_loop: Callable[[], asyncio.AbstractEventLoop] = uvloop.new_event_loop
 except ImportError:  # there is none for this platform: asyncio's own loop does the same, slower
-    uvloop = None
+    new_event_loop = asyncio.new_event_loop
 
 # What an operator may turn without reading code; the other limits have one right value.
 TUNABLE = ("first_byte_s", "frame_s", "idle_s", "per_peer", "total", "grace_s")
@@ -47,9 +49,8 @@ class Command(BaseCommand):
         _raise_file_limit()
         for name, value in DATABASE_OPTIONS.items():
             connections.settings["default"]["OPTIONS"].setdefault(name, value)
-        sys.setswitchinterval(0.0005)  # the writer's thread must not wait 5 ms for its turn
         limits = replace(Limits(frame_bytes=settings.MAX_MESSAGE_BYTES), **{name: options[name] for name in TUNABLE})
-        with asyncio.Runner(loop_factory=uvloop.new_event_loop if uvloop else None) as runner:
+        with asyncio.Runner(loop_factory=new_event_loop) as runner:
             runner.run(_serve(Listener(options["host"], options["port"], limits)))
 
 
