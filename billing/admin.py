@@ -39,7 +39,7 @@ def facilities(who: Viewer) -> dict[str, str]:
 def of_status(queryset: Any, value: str) -> QuerySet[Any]:
     """By status; held ones through the partial index on hold_code."""
     found = queryset.filter(status=value)
-    return found.exclude(hold_code="") if value == "held" else found  # type: ignore[no-any-return]
+    return found.exclude(hold_code="") if value == "held" else found
 
 
 def _accept(charge: Charge, data: dict[str, Any], by: Any) -> str:
@@ -222,7 +222,7 @@ def money(who: Viewer, now: datetime) -> Mapping[str, Any]:
     """All money of the last 24 hours, told apart by status, and the bars of the last hours: one query by id range."""
     start = ids.floor(now - WINDOW)
     bin_ = Func(Value(BAR), F("captured_at"), Value(EPOCH), function="date_bin", output_field=DateTimeField())
-    rows = list(
+    rows: list[Any] = list(
         who.scope(Charge.objects.filter(pk__gte=start)).annotate(bin=bin_).values("currency", "status", "bin")
         .order_by().annotate(total=Sum("amount"), number=Count("pk"))
     )  # fmt: skip

@@ -107,7 +107,7 @@ class JournalAdmin(EvidenceAdmin):
         ]  # fmt: skip
 
 
-class ShareFormSet(forms.BaseInlineFormSet):  # type: ignore[type-arg]
+class ShareFormSet(forms.BaseInlineFormSet):
     """The shares of a rule add up to 100: said on the page before the database says it."""
 
     def clean(self) -> None:
@@ -119,7 +119,7 @@ class ShareFormSet(forms.BaseInlineFormSet):  # type: ignore[type-arg]
             raise ValidationError(f"The shares add up to {sum(shares).normalize():f} %, not to 100 %.")
 
 
-class ShareInline(admin.TabularInline):  # type: ignore[type-arg]
+class ShareInline(admin.TabularInline):
     """The cost centres of a rule."""
 
     model = SplitShare
@@ -159,9 +159,8 @@ class SplitRuleAdmin(EditableAdmin):
         """Facilities are chosen among those the person sees."""
         found = super().formfield_for_dbfield(db_field, request, **kwargs)
         if db_field.name == "facility" and found is not None:
-            names = Facility.objects.order_by("code").values_list("code", "name")
-            who = viewer(request)
-            found.widget = forms.Select(choices=[(code, f"{code} {name}") for code, name in who.scope(names, "code")])
+            seen = viewer(request).scope(Facility.objects.order_by("code"), "code")
+            found.widget = forms.Select(choices=[(row.code, str(row)) for row in seen])
         return found
 
 

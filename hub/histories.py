@@ -1,6 +1,5 @@
 """One readable history of a row: what its history table and the audit entries say, merged in the order of time."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -68,7 +67,7 @@ def _versions(row: Any) -> list[Entry]:
     return found
 
 
-def _changes(version: Any, before: Any) -> Iterable[Change]:
+def _changes(version: Any, before: Any) -> list[Change]:
     told = []
     for known in version.tracked_fields:
         if known.name in SILENT:

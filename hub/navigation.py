@@ -95,7 +95,8 @@ def _within(path: str, url: str) -> bool:
 
 
 def _count(querysets: dict[str, models.QuerySet[Any]]) -> dict[str, int]:
-    parts, params = [], []
+    parts: list[str] = []
+    params: list[Any] = []
     for queryset in querysets.values():
         try:
             sql, values = queryset.order_by().values("pk")[: COUNT_UP_TO + 1].query.sql_with_params()

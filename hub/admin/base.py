@@ -38,7 +38,7 @@ def extend(label: str, extension: Extension) -> None:
     extensions.setdefault(label, []).append(extension)
 
 
-class ThroughlineAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
+class ThroughlineAdmin(admin.ModelAdmin):
     """A list of our own making, verbs by POST, one history. Nothing is deleted and nothing is done to many at once."""
 
     columns: ClassVar[Sequence[Column]] = ()

@@ -92,12 +92,12 @@ def roles(who: Viewer) -> dict[str, str]:
 
 def of_status(queryset: Any, value: str) -> QuerySet[Any]:
     """ "active" stands for open and assigned, which is what most people want to see."""
-    return queryset.filter(status__in=cases.OPEN) if value == "active" else queryset.filter(status=value)  # type: ignore[no-any-return]
+    return queryset.filter(status__in=cases.OPEN) if value == "active" else queryset.filter(status=value)
 
 
 def of_severity(queryset: Any, value: str) -> QuerySet[Any]:
     """By severity."""
-    return queryset.filter(severity=int(value))  # type: ignore[no-any-return]
+    return queryset.filter(severity=int(value))
 
 
 class AssignForm(forms.Form):

@@ -22,7 +22,7 @@ class Listing:
         self.owner = owner
         self.who = who
         self.columns = owner.columns
-        self.asked = {name: value for name, value in request.GET.items() if value}
+        self.asked = {name: str(value) for name, value in request.GET.items() if value}
         self.term = self.asked.get("q", "").replace("\x00", "").strip()[:SEARCH_MAX]
         self.search_hint = owner.search_hint
         self.teaches = owner.teaches

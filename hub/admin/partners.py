@@ -52,7 +52,7 @@ class PartnerAdmin(EditableAdmin):
         return ("code",) if obj else ()
 
 
-class EndpointForm(forms.ModelForm):  # type: ignore[type-arg]
+class EndpointForm(forms.ModelForm):
     """Rules that span fields, said beside the field that is wrong."""
 
     class Meta:

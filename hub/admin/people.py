@@ -26,7 +26,7 @@ admin.site.unregister(User) if admin.site.is_registered(User) else None
 admin.site.unregister(Group) if admin.site.is_registered(Group) else None
 
 
-class GrantInline(admin.TabularInline):  # type: ignore[type-arg]
+class GrantInline(admin.TabularInline):
     """The facilities whose rows the user sees."""
 
     model = FacilityGrant
@@ -41,7 +41,7 @@ def user_state(user: User) -> Any:
 
 
 @admin.register(User)
-class UserAdmin(EditableAdmin, DjangoUserAdmin):  # type: ignore[type-arg]
+class UserAdmin(EditableAdmin, DjangoUserAdmin):
     """Users get roles and facilities; single permissions are not handed out by hand."""
 
     intro = "Who may log in, in which role, for which facilities. Users are deactivated, never deleted."
@@ -154,7 +154,7 @@ class RoleAdmin(EvidenceAdmin):
         """Its permissions, sorted by what they are about, and its members."""
         granted = Permission.objects.filter(group=row).select_related("content_type")
         words = sorted((p.content_type.name, p.name) for p in granted)
-        members = list(row.user_set.order_by("username"))  # type: ignore[attr-defined]
+        members = list(row.user_set.order_by("username"))
         return [Block("What it may do", "admin/blocks/role.html", {"granted": words, "members": members})]
 
 

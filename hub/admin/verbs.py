@@ -91,7 +91,9 @@ def press(request: HttpRequest, verb: Verb, row: Any, by: Actor, back: str, onwa
         if not form.is_valid():
             for name, errors in form.errors.items():
                 label = form.fields[name].label if name in form.fields else ""
-                messages.error(request, format_html("Nothing was done. {}: {}", label or name, " ".join(errors)))
+                messages.error(
+                    request, format_html("Nothing was done. {}: {}", label or name, " ".join(map(str, errors)))
+                )
             return HttpResponseRedirect(back)
         data = form.cleaned_data
     try:

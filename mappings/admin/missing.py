@@ -151,7 +151,7 @@ def _decide(case: ExceptionCase, open_: list[Mapping], who: Viewer, context: dic
 
 def approvers(except_pk: int) -> list[str]:
     """Who else may approve, so that the proposer knows whom to ask."""
-    people = get_user_model().objects.with_perm(  # type: ignore[attr-defined]
+    people = get_user_model().objects.with_perm(
         "mappings.approve_mapping", backend="django.contrib.auth.backends.ModelBackend"
     )
     found = people.filter(is_staff=True).exclude(pk=except_pk).order_by("is_superuser", "username")
