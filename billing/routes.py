@@ -1,8 +1,8 @@
 """What billing listens to, says and answers."""
 
-from billing import words
+from billing import visit_words, words
 from billing.adapters import hl7
-from billing.flows import charges
+from billing.flows import charges, visits
 from hub.routing import Inbound, Reaction, register
 from mappings.canonical import JournalPosted
 
@@ -16,6 +16,16 @@ register(
             translate=words.translate_charges,
             apply=charges.capture,
             hold=charges.hold,
+        ),
+        Inbound(
+            name="visits.adt",
+            format="hl7v2",
+            kinds=tuple(
+                f"ADT^A{event}" for event in ("01", "03", "04", "06", "07", "08", "11", "13", "35", "36", "40", "41")
+            ),
+            read=hl7.read_adt,
+            translate=visit_words.translate_visits,
+            apply=visits.record,
         ),
         Reaction(name="charges.posted", facts=(JournalPosted,), apply=charges.mark_posted, owner="finance"),
     ]

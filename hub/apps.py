@@ -2,9 +2,10 @@
 
 from django.apps import AppConfig
 from django.contrib.admin import apps as admin_apps
+from django.db.models.signals import post_migrate
 from django.utils.module_loading import autodiscover_modules
 
-from hub import logs
+from hub import logs, roles
 
 
 class HubConfig(AppConfig):
@@ -15,6 +16,7 @@ class HubConfig(AppConfig):
 
     def ready(self) -> None:
         logs.configure()
+        post_migrate.connect(roles.after_migrate)
         autodiscover_modules("routes")
 
 

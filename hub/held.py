@@ -65,6 +65,11 @@ REASONS = {
     "expired": "has a mapping that is no longer in force",
     "inactive": "leads to a record that may not be used",
     "ambiguous": "has more than one meaning",
+    "not_yet_valid": "leads to a record that is not valid yet",
+    "not_postable": "leads to a record that nothing can be posted to",
+    "other_facility": "leads to a record of another facility",
+    "currency": "comes in another currency than the facility's",
+    "no_open_period": "finds no open period",
 }
 
 
@@ -97,12 +102,20 @@ def _case(part: Part, missing: MissingCode) -> cases.NewCase:
         code=missing.case,
         subject=subject(partner, missing),
         title=f"{what.capitalize()} {missing.code!r}{place} {REASONS.get(missing.reason, missing.reason)}",
-        text=f"{partner} sends the {what} {missing.code!r}{place}. Say what it means here; what waits goes on by itself.",
+        text=_advice(partner, what, place, missing),
         owner=missing.owner,
         partner=partner,
-        facility="",
+        facility=part.source.facility,
         data={
             "partner": partner, "domain": missing.domain, "facility": missing.facility, "code": missing.code,
             "text": missing.text, "reason": missing.reason,
         },
     )  # fmt: skip
+
+
+def _advice(partner: str, what: str, place: str, missing: MissingCode) -> str:
+    if missing.case == "MAP_MISSING" or not missing.text:
+        return (
+            f"{partner} sends the {what} {missing.code!r}{place}. Say what it means here; what waits goes on by itself."
+        )
+    return f"{partner} sends the {what} {missing.code!r}{place}: {missing.text}"

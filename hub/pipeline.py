@@ -13,7 +13,6 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
 import structlog
@@ -140,7 +139,7 @@ class Messages:
                 document,
                 Source(
                     row.id, number, row.endpoint_id, door.partner, row.correlation_id, row.received_at,
-                    door.settings, only is not None,
+                    door.settings, only is not None, door.facility,
                 ),
             )
             for number, document in enumerate(read.documents)
@@ -160,7 +159,7 @@ class Messages:
             stops.put(self._stop_queue(row), [(row.key, row.id)], now)
         cases.open_many(map(self._case, stopped), by=access.SYSTEM)
         written = bulk.run(
-            "UPDATE hub_message m SET status = w.status, parts = w.parts, notes = w.notes, problem_code = w.code,"
+            "UPDATE hub_message m SET status = w.status, parts = w.parts, notes = m.notes || w.notes, problem_code = w.code,"
             " problem = w.problem, settled_at = CASE WHEN w.status IN ('applied', 'skipped') THEN %s END"
             " FROM unnest(%s::uuid[], %s::text[], %s::int[], %s::jsonb[], %s::text[], %s::text[])"
             " w(id, status, parts, notes, code, problem)"

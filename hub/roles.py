@@ -8,7 +8,6 @@ fresh install has roles and nobody in them.
 from typing import Any
 
 from django.apps import apps
-from django.contrib.auth.models import Group, Permission
 from django.db.models import Q
 
 from hub.access import ROLES
@@ -125,19 +124,19 @@ def after_migrate(app_config: Any, **_kwargs: Any) -> None:
         apply()
 
 
-def _permissions(names: set[str]) -> dict[str, Permission]:
+def _permissions(names: set[str]) -> dict[str, Any]:
     asked = Q()
     for name in names:
         app, _, codename = name.partition(".")
         asked |= Q(content_type__app_label=app, codename=codename)
-    rows = Permission.objects.filter(asked).select_related("content_type")
+    rows = apps.get_model("auth", "Permission")._default_manager.filter(asked).select_related("content_type")
     return {f"{row.content_type.app_label}.{row.codename}": row for row in rows}
 
 
-def _grant(found: dict[str, Permission]) -> dict[str, int]:
+def _grant(found: dict[str, Any]) -> dict[str, int]:
     new = {}
     for role in ROLES:
-        group, _ = Group.objects.get_or_create(name=role)
+        group, _ = apps.get_model("auth", "Group")._default_manager.get_or_create(name=role)
         held = set(group.permissions.values_list("pk", flat=True))
         lacking = [found[name] for name in PERMISSIONS[role] if found[name].pk not in held]
         group.permissions.add(*lacking)

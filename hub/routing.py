@@ -48,6 +48,7 @@ class Source:
     received_at: datetime
     settings: Mapping[str, Any] = field(default_factory=dict)  # the endpoint's own configuration
     resumed: bool = False  # it was held before and comes again
+    facility: str = ""  # ours, where the door serves one
 
 
 @dataclass(frozen=True, slots=True)

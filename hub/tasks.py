@@ -48,7 +48,9 @@ def send(endpoint_id: int) -> None:
     """Everything that is due for one endpoint: a slow partner keeps its own worker busy and no other."""
     queue.answered("send", endpoint_id)
     try:
-        endpoint = Endpoint.objects.select_related("partner").get(pk=endpoint_id)
+        endpoint = Endpoint.objects.select_related("partner").filter(pk=endpoint_id, active=True).first()
+        if endpoint is None:  # switched off or renamed since the bell was rung
+            return
         roads = sending.roads(endpoint)
         _until_quiet(lambda: sum(sending.step(route, endpoint) for route in roads))
     except (OperationalError, InterfaceError) as error:

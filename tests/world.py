@@ -162,7 +162,7 @@ def erp(folder: Path, port: int) -> Iterator[Erp]:
     partner = Partner.objects.create(code="summit", name="Summit ERP", kind="erp")
     Endpoint.objects.create(
         partner=partner, code="summit", name="Summit ERP", direction="out", format="rest_ledger", transport="http",
-        settings={"url": running.url, "read_s": 2, "connect_s": 1}, secret=vault.seal(token),
+        settings={"base_url": running.url, "read_s": 2, "connect_s": 1}, secret=vault.seal(token),
     )  # fmt: skip
     try:
         yield running

@@ -33,15 +33,18 @@ class _Clients:
 
     def of(self, endpoint: Endpoint) -> httpx2.Client:
         settings = endpoint.settings
+        base_url = settings.get("base_url")
+        if not base_url:
+            raise Transient("ERP_UNREACHABLE", f'endpoint {endpoint.code} has no "base_url" in its settings: add it')
         connect, read = float(settings.get("connect_s", CONNECT_S)), float(settings.get("read_s", READ_S))
-        made_for = (settings["url"], endpoint.secret, str(connect), str(read))
+        made_for = (base_url, endpoint.secret, str(connect), str(read))
         with self._lock:
             known = self._clients.get(endpoint.pk)
             if known is not None and known[0] == made_for:
                 return known[1]
             headers = {"Authorization": f"Bearer {vault.open_(endpoint.secret)}"} if endpoint.secret else {}
             client = httpx2.Client(
-                base_url=settings["url"], headers=headers, follow_redirects=False, trust_env=False,
+                base_url=base_url, headers=headers, follow_redirects=False, trust_env=False,
                 timeout=httpx2.Timeout(read, connect=connect),
             )  # fmt: skip
             self._clients[endpoint.pk] = (made_for, client)
