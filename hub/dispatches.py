@@ -2,33 +2,49 @@
 
 from collections import defaultdict
 from collections.abc import Sequence
-from typing import Any
 from uuid import UUID
 
 from django.utils import timezone
 
 from hub import access, bulk, ids
-from hub.models import Dispatch, Endpoint
+from hub.models import Endpoint
 from hub.routing import Heard, Outbound
 from hub.sendcall import Call
 
 WAITING = """
-SELECT d.id, d.key, d."group", d.weight,
+SELECT d.id, d."group", d.weight,
        EXISTS (SELECT 1 FROM hub_stop s WHERE s.queue = %s AND s.key = d.key)
 FROM hub_delivery d
 WHERE d.route = %s AND d.endpoint_id = %s AND d.lane = %s AND d.status = 'pending'
 ORDER BY d.id LIMIT %s
 """
+HEARD = """
+SELECT d.dispatch_id, d.id, d.fact_id, f.correlation_id, f.published_at, f.payload
+FROM hub_delivery d JOIN hub_fact f ON f.id = d.fact_id
+WHERE d.dispatch_id = ANY(%s) ORDER BY d.id
+"""
+CLAIM = """
+UPDATE hub_delivery d SET status = 'sending', dispatch_id = w.dispatch_id, attempts = d.attempts + 1
+FROM unnest(%s::uuid[], %s::uuid[]) w(id, dispatch_id)
+WHERE d.id = w.id AND d.id BETWEEN %s AND %s AND d.status IN ('pending', 'sending')
+RETURNING d.id, d.dispatch_id, d.fact_id
+"""
+FACTS = "SELECT f.id, f.correlation_id, f.published_at, f.payload FROM hub_fact f WHERE f.id = ANY(%s)"
+COLUMNS = (
+    ("id", "uuid"), ("route", "text"), ("endpoint_id", "int8"), ("lane", "int2"), ("status", "text"),
+    ("deliveries", "int4"), ("weight", "int4"), ("attempts", "int2"), ("due_at", "timestamptz"),
+    ("created_at", "timestamptz"), ("reference", "text"), ("code", "text"), ("text", "text"),
+)  # fmt: skip
 
 
 def gather(route: Outbound, endpoint: Endpoint, lane: int, limit: int) -> list[Call]:
     """Make dispatches of what waits: facts of one group share a call up to the route's limit. [] if all is blocked."""
     rows = bulk.fetch(WAITING, [f"{route.name}@{endpoint.code}", route.name, endpoint.pk, lane, limit])
-    blocked = [row[0] for row in rows if row[4]]
+    blocked = [row[0] for row in rows if row[3]]
     if blocked:
         bulk.run("UPDATE hub_delivery SET status = 'blocked' WHERE id = ANY(%s) AND status = 'pending'", [blocked])
-    bundles = bundle([(row[0], row[2], row[3]) for row in rows if not row[4]], route.limit)
-    return [make(route, endpoint, lane, bundled) for bundled in bundles]
+    bundles = bundle([(row[0], row[1], row[2]) for row in rows if not row[3]], route.limit)
+    return make(route, endpoint, lane, bundles)
 
 
 def bundle(waiting: Sequence[tuple[UUID, str, int]], limit: int) -> list[list[UUID]]:
@@ -49,22 +65,52 @@ def bundle(waiting: Sequence[tuple[UUID, str, int]], limit: int) -> list[list[UU
     return full
 
 
-def make(route: Outbound, endpoint: Endpoint, lane: int, deliveries: Sequence[UUID]) -> Call:
-    """Write one dispatch for these deliveries and let the domain record it; the caller's transaction commits it."""
-    dispatch = Dispatch(
-        id=ids.uuid7(), route=route.name, endpoint=endpoint, lane=lane, status="sending", deliveries=len(deliveries),
-        weight=0, attempts=1, due_at=timezone.now(), created_at=timezone.now(),
-    )  # fmt: skip
-    bulk.run(
-        "UPDATE hub_delivery SET status = 'sending', dispatch_id = %s, attempts = attempts + 1"
-        " WHERE id = ANY(%s) AND id BETWEEN %s AND %s AND status IN ('pending', 'sending')",
-        [dispatch.pk, list(deliveries), min(deliveries), max(deliveries)],
+def make(
+    route: Outbound, endpoint: Endpoint, lane: int, bundles: Sequence[Sequence[UUID]], *, status: str = "sending"
+) -> list[Call]:
+    """Write one dispatch for each bundle of deliveries, and let the domain record them all; one statement per table.
+
+    With status "waiting" they are tried at the next turn; their first try is not counted yet.
+    """
+    if not bundles:
+        return []
+    now = timezone.now()
+    members = [
+        (delivery_id, dispatch_id) for bundled in bundles for dispatch_id in [ids.uuid7()] for delivery_id in bundled
+    ]
+    delivery_ids = [delivery_id for delivery_id, _ in members]
+    claimed = bulk.fetch(
+        CLAIM, [delivery_ids, [dispatch_id for _, dispatch_id in members], min(delivery_ids), max(delivery_ids)]
     )
-    heard = _heard(route, [dispatch.pk])[dispatch.pk]
-    dispatch.weight = sum(route.weight(one.fact) for one in heard)
-    dispatch.save(force_insert=True)
-    route.assemble(dispatch, heard, by=access.SYSTEM)
-    return Call(dispatch.pk, "sending", 1, len(heard), [one.fact for one in heard])
+    heard = _joined(route, claimed)
+    attempts = 1 if status == "sending" else 0
+    calls = [
+        Call(id_, status, attempts, len(members), [one.fact for one in members], tuple(members), now)
+        for id_, members in sorted(heard.items())
+    ]
+    bulk.copy(
+        "hub_dispatch",
+        COLUMNS,
+        [
+            (
+                call.id, route.name, endpoint.pk, lane, status, call.deliveries,
+                sum(route.weight(fact) for fact in call.facts), attempts, now, now, "", "", "",
+            )
+            for call in calls
+        ],
+    )  # fmt: skip
+    route.assemble(endpoint, [(call.id, call.heard) for call in calls], by=access.SYSTEM)
+    return calls
+
+
+def _joined(route: Outbound, claimed: Sequence[tuple[UUID, UUID, UUID]]) -> dict[UUID, list[Heard]]:
+    facts = {row[0]: row[1:] for row in bulk.fetch(FACTS, [[fact_id for _, _, fact_id in claimed]])}
+    heard: dict[UUID, list[Heard]] = defaultdict(list)
+    for delivery_id, dispatch_id, fact_id in sorted(claimed):
+        correlation_id, published_at, payload = facts[fact_id]
+        fact = route.fact.decode(bulk.unjson(payload))
+        heard[dispatch_id].append(Heard(fact, fact_id, delivery_id, correlation_id, published_at))
+    return heard
 
 
 def open_calls(route: Outbound, endpoint: Endpoint, lane: int) -> list[Call]:
@@ -77,23 +123,19 @@ def open_calls(route: Outbound, endpoint: Endpoint, lane: int) -> list[Call]:
     rows = bulk.fetch(
         "UPDATE hub_dispatch SET status = CASE status WHEN 'waiting' THEN 'sending' ELSE status END,"
         " attempts = attempts + 1 WHERE endpoint_id = %s AND route = %s AND lane = %s"
-        " AND status IN ('waiting', 'in_doubt') AND due_at <= now() RETURNING id, status, attempts, deliveries",
+        " AND status IN ('waiting', 'in_doubt') AND due_at <= now() RETURNING id, status, attempts, deliveries, created_at",
         [endpoint.pk, route.name, lane],
     )
-    heard = _heard(route, [row[0] for row in rows])
+    heard = _heard(route, [row[0] for row in rows]) if rows else {}
     return [
-        Call(id_, status, attempts, deliveries, [one.fact for one in heard[id_]])
-        for id_, status, attempts, deliveries in sorted(rows)
+        Call(id_, status, attempts, deliveries, [one.fact for one in heard[id_]], tuple(heard[id_]), created_at)
+        for id_, status, attempts, deliveries, created_at in sorted(rows)
     ]
 
 
 def _heard(route: Outbound, dispatch_ids: Sequence[UUID]) -> dict[UUID, list[Heard]]:
-    rows: list[Any] = bulk.fetch(
-        "SELECT d.dispatch_id, d.id, d.fact_id, f.correlation_id, f.published_at, f.payload FROM hub_delivery d"
-        " JOIN hub_fact f ON f.id = d.fact_id WHERE d.dispatch_id = ANY(%s) ORDER BY d.id",
-        [list(dispatch_ids)],
-    )
     heard: dict[UUID, list[Heard]] = defaultdict(list)
-    for dispatch_id, id_, fact_id, correlation_id, published_at, payload in rows:
-        heard[dispatch_id].append(Heard(route.fact.decode(bulk.unjson(payload)), fact_id, id_, correlation_id, published_at))
+    for dispatch_id, id_, fact_id, correlation_id, published_at, payload in bulk.fetch(HEARD, [list(dispatch_ids)]):
+        fact = route.fact.decode(bulk.unjson(payload))
+        heard[dispatch_id].append(Heard(fact, fact_id, id_, correlation_id, published_at))
     return heard

@@ -3,13 +3,12 @@
 from django.db import transaction
 from django.utils import timezone
 
-from hub import access, audit, bulk, cases, doorkeys, lanes, queue, stops
+from hub import access, audit, bulk, cases, doorkeys, lanes, queue, settlement, stops
 from hub.access import Actor
 from hub.errors import Refused
 from hub.models import Delivery, Dispatch, Endpoint, Message
 from hub.models.states import advance
 from hub.routing import Outcome, registry
-from hub.settlement import apply_lookup
 
 
 def retry_message(message: Message, *, by: Actor) -> Message:
@@ -103,7 +102,7 @@ def resolve_dispatch(dispatch: Dispatch, *, outcome: str, reference: str = "", r
         if dispatch.status != "in_doubt":
             raise Refused("STATE_MOVE", f"The dispatch is {dispatch.status} by now; nothing is in doubt any more.")
         found = Outcome("ok", reference=reference.strip()) if outcome == "delivered" else Outcome("absent")
-        apply_lookup(route, dispatch.endpoint, dispatch, found)
+        settlement.found(route, dispatch.endpoint, dispatch.pk, found)
         audit.record(
             "dispatches.resolve", by=by, subject=dispatch, reason=reason,
             detail={"outcome": outcome, "reference": reference},

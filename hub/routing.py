@@ -155,10 +155,10 @@ class Outbound:
     group: Callable[[Any], str]
     weight: Callable[[Any], int]
     limit: int
-    assemble: Callable[..., None]  # assemble(dispatch, heard, by=)
-    send: Callable[..., Outcome]  # send(endpoint, dispatch, facts)
-    find: Callable[..., Outcome]  # find(endpoint, dispatch)
-    settle: Callable[..., None]  # settle(dispatch, outcome, by=)
+    assemble: Callable[..., None]  # assemble(endpoint, [(dispatch id, heard), ...], by=)
+    send: Callable[..., Outcome]  # send(endpoint, dispatch id, facts)
+    find: Callable[..., Outcome]  # find(endpoint, dispatch id)
+    settle: Callable[..., None]  # settle([(dispatch id, outcome), ...], by=): ok and rejected ones only
     keyed: bool = False  # the partner itself refuses a second document with the same key
     case: str = "DELIVERY_REJECTED"  # registry code of the case that a refusal opens
     owner: str = "integration"  # role that owns that case

@@ -8,8 +8,7 @@ knows is *in doubt*: it is looked up at the partner before anything is sent agai
 
 import random
 from collections.abc import Sequence
-from datetime import timedelta
-from typing import Any
+from datetime import datetime, timedelta
 
 import structlog
 from django.db import transaction
@@ -57,11 +56,12 @@ def step(route: Outbound, endpoint: Endpoint) -> int:
             lanes.release(lease)
             return 0
     _try(route, endpoint, calls)
+    for call in calls:
+        call.due = _due(call)
     try:
         with transaction.atomic():
             lanes.fence(lease)
-            for call in calls:
-                settlement.settle(route, endpoint, call, due=_due(call))
+            settlement.settle(route, endpoint, calls)
             lanes.release(lease)
     except lanes.LeaseLost:
         # Whoever took the lane has marked these calls in doubt and looks them up; what we know is not needed.
@@ -88,9 +88,11 @@ def _try(route: Outbound, endpoint: Endpoint, calls: Sequence[Call]) -> None:
             return
 
 
-def _due(call: Call) -> Any:
-    """When to try again: what the partner asked for, else exponential with jitter, capped."""
-    asked = call.outcome.retry_after_s if call.outcome is not None else None
+def _due(call: Call) -> datetime | None:
+    """When to try again: what the partner asked for, else exponential with jitter, capped. None when it is settled."""
+    if call.outcome is None or call.outcome.kind in {"ok", "rejected"}:
+        return None
+    asked = call.outcome.retry_after_s
     wait = min(BACKOFF_CAP_S, BACKOFF_S * 2 ** min(call.attempts, 10))
     seconds = asked if asked is not None else wait * random.uniform(0.5, 1.0)
     return timezone.now() + timedelta(seconds=seconds)
@@ -126,5 +128,3 @@ def due_endpoints() -> list[int]:
         "   AND o.status IN ('sending', 'waiting', 'in_doubt') AND o.due_at <= now()))"
     )
     return [endpoint_id for (endpoint_id,) in rows]
-
-

@@ -1,64 +1,93 @@
-"""Settling a call: what the partner's answer means for its dispatch, its deliveries and the people who must know."""
+"""Settling calls: what the partner's answers mean for dispatches, deliveries and the people who must know."""
 
-from collections.abc import Callable
-from datetime import datetime
+from collections.abc import Callable, Sequence
 from uuid import UUID
 
 from django.utils import timezone
 
 from hub import access, bulk, cases, dispatches, stops
-from hub.models import Dispatch, Endpoint
+from hub.models import Endpoint
 from hub.routing import Outbound, Outcome
 from hub.sendcall import Call
 
 # Tries after which a partner that is away is worth a person's look; the hub goes on trying.
 WORTH_A_CASE = 5
+WRITE = """
+UPDATE hub_dispatch d SET status = w.status, reference = w.reference, code = w.code, text = w.text,
+    due_at = coalesce(w.due, d.due_at), attempts = greatest(d.attempts - w.uncounted, 0),
+    settled_at = CASE WHEN w.status IN ('delivered', 'rejected') THEN now() END
+FROM unnest(%s::uuid[], %s::text[], %s::text[], %s::text[], %s::text[], %s::timestamptz[], %s::int[])
+    w(id, status, reference, code, text, due, uncounted)
+WHERE d.id = w.id
+"""
 
 
-def settle(route: Outbound, endpoint: Endpoint, call: Call, *, due: datetime) -> None:
-    """Write down the outcome, inside the sender's transaction that owns the lane."""
-    assert call.outcome is not None
-    dispatch = Dispatch.objects.get(pk=call.id)
-    VERDICTS[call.outcome.kind](route, endpoint, dispatch, call.outcome, due)
+def settle(route: Outbound, endpoint: Endpoint, calls: Sequence[Call]) -> None:
+    """Write down the outcomes, inside the sender's transaction that owns the lane: one statement per table."""
+    _write(calls)
+    final = [(call.id, call.outcome) for call in calls if call.outcome and call.outcome.kind in {"ok", "rejected"}]
+    if final:
+        route.settle(final, by=access.SYSTEM)
+    for kind, verdict in VERDICTS.items():
+        told = [call for call in calls if call.outcome is not None and call.outcome.kind == kind]
+        if told:
+            verdict(route, endpoint, told)
 
 
-def apply_lookup(route: Outbound, endpoint: Endpoint, dispatch: Dispatch, found: Outcome) -> None:
+def found(route: Outbound, endpoint: Endpoint, dispatch_id: UUID, outcome: Outcome) -> None:
     """A person looked it up at the partner: settle it as found, or send it again with the same key."""
-    if found.kind == "absent":
-        Dispatch.objects.filter(pk=dispatch.pk).update(status="waiting", due_at=timezone.now())
-    else:
-        VERDICTS[found.kind](route, endpoint, dispatch, found, timezone.now())
+    call = Call(dispatch_id, "in_doubt", 2, 0, [], (), timezone.now(), outcome, timezone.now())
+    settle(route, endpoint, [call])
 
 
-def _ok(route: Outbound, endpoint: Endpoint, dispatch: Dispatch, outcome: Outcome, due: datetime) -> None:
-    _write(dispatch, "delivered", outcome)
+# Outcome -> the dispatch's status. "absent" comes from a person's look-up; the sender itself sends again at once.
+STATUS = {"ok": "delivered", "rejected": "rejected", "retryable": "waiting", "unknown": "in_doubt", "absent": "waiting"}
+
+
+def _write(calls: Sequence[Call]) -> None:
+    rows = []
+    for call in calls:
+        outcome = call.outcome
+        assert outcome is not None
+        status = STATUS.get(outcome.kind) or ("in_doubt" if call.status == "in_doubt" else "waiting")  # "unsent"
+        rows.append(
+            (
+                call.id, status, outcome.reference[:120], outcome.code[:60], outcome.text[:2000], call.due,
+                int(outcome.kind == "unsent"),
+            )
+        )  # fmt: skip
+    bulk.run(WRITE, [list(column) for column in zip(*rows, strict=True)])
+
+
+def _ok(route: Outbound, endpoint: Endpoint, calls: Sequence[Call]) -> None:
     bulk.run(
-        "UPDATE hub_delivery SET status = 'delivered', settled_at = now() WHERE dispatch_id = %s AND status = 'sending'",
-        [dispatch.pk],
+        "UPDATE hub_delivery SET status = 'delivered', settled_at = now()"
+        " WHERE dispatch_id = ANY(%s) AND status = 'sending'",
+        [[call.id for call in calls]],
     )
-    route.settle(dispatch, outcome, by=access.SYSTEM)
-    if dispatch.attempts > 1:
+    again = [call for call in calls if call.attempts > 1]
+    if again:
         cases.close("ERP_UNREACHABLE", [_away(endpoint)], reason="The partner answers again.", by=access.SYSTEM)
-        cases.close("ERP_AMBIGUOUS", [f"dispatch:{dispatch.pk}"], reason="The partner has it.", by=access.SYSTEM)
+        doubted = [f"dispatch:{call.id}" for call in again]
+        cases.close("ERP_AMBIGUOUS", doubted, reason="The partner has it.", by=access.SYSTEM)
 
 
-def _rejected(route: Outbound, endpoint: Endpoint, dispatch: Dispatch, outcome: Outcome, due: datetime) -> None:
-    """The partner took nothing of it. Many facts in the call: halve it, so that the culprit stands alone."""
-    _write(dispatch, "rejected", outcome)
-    route.settle(dispatch, outcome, by=access.SYSTEM)
-    members = bulk.fetch(
-        "SELECT d.id, d.key, f.message_id FROM hub_delivery d JOIN hub_fact f ON f.id = d.fact_id"
-        " WHERE d.dispatch_id = %s AND d.status = 'sending' ORDER BY d.id",
-        [dispatch.pk],
-    )
-    if len(members) > 1:
-        middle = len(members) // 2
-        for half in (members[:middle], members[middle:]):
-            fresh = dispatches.make(route, endpoint, dispatch.lane, [row[0] for row in half])
-            Dispatch.objects.filter(pk=fresh.id).update(status="waiting", attempts=0, due_at=timezone.now())
-        return
-    for delivery_id, key, message_id in members:
-        _stop(route, endpoint, delivery_id, key, message_id, outcome)
+def _rejected(route: Outbound, endpoint: Endpoint, calls: Sequence[Call]) -> None:
+    """The partner took nothing of them. Many facts in a call: halve it, so that the culprit stands alone."""
+    for call in calls:
+        members = bulk.fetch(
+            "SELECT d.id, d.key, d.lane, f.message_id FROM hub_delivery d JOIN hub_fact f ON f.id = d.fact_id"
+            " WHERE d.dispatch_id = %s AND d.status = 'sending' ORDER BY d.id",
+            [call.id],
+        )
+        if len(members) > 1:
+            middle = len(members) // 2
+            halves = [[row[0] for row in members[:middle]], [row[0] for row in members[middle:]]]
+            dispatches.make(route, endpoint, members[0][2], halves, status="waiting")
+            continue
+        assert call.outcome is not None
+        for delivery_id, key, _, message_id in members:
+            _stop(route, endpoint, delivery_id, key, message_id, call.outcome)
 
 
 def _stop(
@@ -68,7 +97,7 @@ def _stop(
     stops.put(f"{route.name}@{endpoint.code}", [(key, delivery_id)], timezone.now())
     bulk.run(
         "UPDATE hub_delivery SET status = 'stopped', problem_code = %s, problem = %s WHERE id = %s",
-        [outcome.code or "rejected", text, delivery_id],
+        [outcome.code[:40] or "rejected", text, delivery_id],
     )
     case = cases.NewCase(
         code=route.case, subject=f"delivery:{delivery_id}", title=f"{endpoint.name} refused: {outcome.code}",
@@ -79,56 +108,39 @@ def _stop(
     cases.open_many([case], by=access.SYSTEM)
 
 
-def _retryable(route: Outbound, endpoint: Endpoint, dispatch: Dispatch, outcome: Outcome, due: datetime) -> None:
-    _write(dispatch, "waiting", outcome, due)
-    if dispatch.attempts >= WORTH_A_CASE:
+def _retryable(route: Outbound, endpoint: Endpoint, calls: Sequence[Call]) -> None:
+    if max(call.attempts for call in calls) >= WORTH_A_CASE:
+        text = calls[0].outcome.text if calls[0].outcome else ""
         case = cases.NewCase(
             code="ERP_UNREACHABLE", subject=_away(endpoint), title=f"{endpoint.name} does not answer", severity=2,
-            text=f"{outcome.text}. The hub keeps trying; what waits goes out by itself when the partner is back.",
+            text=f"{text}. The hub keeps trying; what waits goes out by itself when the partner is back.",
             owner="integration", partner=endpoint.partner.code, facility=endpoint.facility,
         )  # fmt: skip
         cases.open_many([case], by=access.SYSTEM)
 
 
-def _unknown(route: Outbound, endpoint: Endpoint, dispatch: Dispatch, outcome: Outcome, due: datetime) -> None:
-    _write(dispatch, "in_doubt", outcome, due)
-    if dispatch.attempts >= WORTH_A_CASE:
-        case = cases.NewCase(
-            code="ERP_AMBIGUOUS", subject=f"dispatch:{dispatch.pk}", title=f"In doubt at {endpoint.name}", severity=2,
-            text=f"{outcome.text}. It was sent, and the look-up does not say whether it was done. Look there by the "
-            f"key {dispatch.pk} and say here what you found.",
+def _unknown(route: Outbound, endpoint: Endpoint, calls: Sequence[Call]) -> None:
+    doubted = [
+        cases.NewCase(
+            code="ERP_AMBIGUOUS", subject=f"dispatch:{call.id}", title=f"In doubt at {endpoint.name}", severity=2,
+            text=f"{call.outcome.text if call.outcome else ''}. It was sent, and the look-up does not say whether it was "
+            f"done. Look there by the key {call.id} and say here what you found.",
             owner=route.owner, partner=endpoint.partner.code, facility=endpoint.facility,
-            data={"dispatch": str(dispatch.pk)},
-        )  # fmt: skip
-        cases.open_many([case], by=access.SYSTEM)
-
-
-def _unsent(route: Outbound, endpoint: Endpoint, dispatch: Dispatch, outcome: Outcome, due: datetime) -> None:
-    """Not tried because the one before it found the partner away: the try does not count."""
-    doubtful = dispatch.status == "in_doubt"
-    Dispatch.objects.filter(pk=dispatch.pk).update(
-        status="in_doubt" if doubtful else "waiting", due_at=due, attempts=max(0, dispatch.attempts - 1)
-    )
+            data={"dispatch": str(call.id)},
+        )
+        for call in calls
+        if call.attempts >= WORTH_A_CASE
+    ]  # fmt: skip
+    cases.open_many(doubted, by=access.SYSTEM)
 
 
 def _away(endpoint: Endpoint) -> str:
     return f"endpoint:{endpoint.code}"
 
 
-def _write(dispatch: Dispatch, status: str, outcome: Outcome, due: datetime | None = None) -> None:
-    dispatch.status = status
-    dispatch.reference = outcome.reference or dispatch.reference
-    dispatch.code, dispatch.text = outcome.code[:60], outcome.text[:2000]
-    dispatch.settled_at = timezone.now() if status in {"delivered", "rejected"} else None
-    dispatch.due_at = due or dispatch.due_at
-    dispatch.save(update_fields=["status", "reference", "code", "text", "settled_at", "due_at"])
-
-
-VERDICTS: dict[str, Callable[[Outbound, Endpoint, Dispatch, Outcome, datetime], None]] = {
+VERDICTS: dict[str, Callable[[Outbound, Endpoint, Sequence[Call]], None]] = {
     "ok": _ok,
     "rejected": _rejected,
     "retryable": _retryable,
     "unknown": _unknown,
-    "absent": _unknown,  # only `find` says so, and the sender sends again at once
-    "unsent": _unsent,
 }

@@ -11,11 +11,10 @@ from django.utils import timezone
 
 from erp import drafts
 from erp.drafts import Draft, Drafted
-from erp.models import Journal
 from hub import audit, bulk, ids, outbox
 from hub.access import Actor
 from hub.errors import HubError, Permanent
-from hub.models import Dispatch
+from hub.models import Endpoint
 from hub.routing import Heard, Outcome
 from mappings.canonical import CostAllocated, JournalPosted, Leg
 
@@ -123,41 +122,68 @@ def _leg(charge: Drafted, posting: drafts.Posting) -> Leg:
     )  # fmt: skip
 
 
-def assemble(dispatch: Dispatch, heard: Sequence[Heard], *, by: Actor) -> Journal:
-    """The journal of one call: its id is the dispatch's, its external key at the ERP."""
-    first: CostAllocated = heard[0].fact
-    journal = Journal.objects.create(
-        id=dispatch.pk, endpoint=dispatch.endpoint, facility=first.facility, currency=first.currency,
-        posting_date=first.posting_date, lines=sum(len(one.fact.legs) for one in heard),
-        total=sum((leg.debit for one in heard for leg in one.fact.legs), Decimal(0)), status="posting",
-        created_at=timezone.now(),
-    )  # fmt: skip
-    audit.record("journals.assemble", by=by, subject=journal, detail={"lines": journal.lines})
-    bulk.run(
-        "UPDATE erp_allocation SET journal_id = %s WHERE id = ANY(%s::uuid[])",
-        [journal.pk, [one.fact.allocation_id for one in heard]],
-    )
-    return journal
+JOURNALS = (
+    ("id", "uuid"), ("endpoint_id", "int8"), ("facility", "text"), ("currency", "text"), ("posting_date", "date"),
+    ("lines", "int4"), ("total", "numeric"), ("status", "text"), ("erp_reference", "text"), ("problem", "text"),
+    ("created_at", "timestamptz"),
+)  # fmt: skip
 
 
-def settle(dispatch: Dispatch, outcome: Outcome, *, by: Actor) -> None:
-    """The ERP has it, or refused it. Posted journals are told to whoever listens; a second call changes nothing."""
-    status = "posted" if outcome.kind == "ok" else "rejected"
-    moved = Journal.objects.filter(pk=dispatch.pk, status="posting").update(
-        status=status, erp_reference=outcome.reference[:120], problem=outcome.text[:2000], settled_at=timezone.now()
-    )
-    if not moved:
-        return
-    if status == "posted":
-        charges = bulk.fetch(
-            "SELECT DISTINCT l.charge_id FROM erp_allocation a JOIN erp_journalline l ON l.allocation_id = a.id"
-            " WHERE a.journal_id = %s",
-            [dispatch.pk],
-        )
-        facility = Journal.objects.values_list("facility", flat=True).get(pk=dispatch.pk)
-        fact = JournalPosted(
-            journal_id=str(dispatch.pk), facility=facility, erp_reference=outcome.reference,
-            charge_ids=tuple(str(charge_id) for (charge_id,) in charges),
+def assemble(endpoint: Endpoint, calls: Sequence[tuple[UUID, Sequence[Heard]]], *, by: Actor) -> None:
+    """One journal for each call: its id is the dispatch's, its external key at the ERP."""
+    now = timezone.now()
+    rows, members = [], []
+    for key, heard in calls:
+        first: CostAllocated = heard[0].fact
+        total = sum((leg.debit for one in heard for leg in one.fact.legs), Decimal(0))
+        lines = sum(len(one.fact.legs) for one in heard)
+        rows.append(
+            (
+                key, endpoint.pk, first.facility, first.currency, first.posting_date, lines, total, "posting", "", "",
+                now,
+            )
         )  # fmt: skip
-        outbox.publish([outbox.Published(fact, dispatch.pk)])
-    audit.record(f"journals.{status}", by=by, subject_type="erp.journal", detail={"journal": str(dispatch.pk)})
+        members += [(UUID(one.fact.allocation_id), key) for one in heard]
+    bulk.copy("erp_journal", JOURNALS, rows)
+    bulk.run(
+        "UPDATE erp_allocation a SET journal_id = w.journal_id"
+        " FROM unnest(%s::uuid[], %s::uuid[]) w(id, journal_id) WHERE a.id = w.id",
+        [[allocation_id for allocation_id, _ in members], [key for _, key in members]],
+    )
+    audit.record("journals.assemble", by=by, subject_type="erp.journal", count=len(rows))
+
+
+SETTLE = """
+UPDATE erp_journal j SET status = w.status, erp_reference = w.reference, problem = w.problem, settled_at = now()
+FROM unnest(%s::uuid[], %s::text[], %s::text[], %s::text[]) w(id, status, reference, problem)
+WHERE j.id = w.id AND j.status = 'posting'
+RETURNING j.id, j.facility, j.status, j.erp_reference
+"""
+CHARGES = """
+SELECT a.journal_id, array_agg(DISTINCT l.charge_id::text)
+FROM erp_allocation a JOIN erp_journalline l ON l.allocation_id = a.id
+WHERE a.journal_id = ANY(%s) GROUP BY a.journal_id
+"""
+
+
+def settle(settled: Sequence[tuple[UUID, Outcome]], *, by: Actor) -> None:
+    """The ERP has them, or refused them. Posted journals are told to whoever listens; a second call changes nothing."""
+    columns = [
+        [key for key, _ in settled],
+        ["posted" if outcome.kind == "ok" else "rejected" for _, outcome in settled],
+        [outcome.reference[:120] for _, outcome in settled],
+        [outcome.text[:2000] for _, outcome in settled],
+    ]
+    moved = bulk.fetch(SETTLE, columns)
+    posted = {key: (facility, reference) for key, facility, status, reference in moved if status == "posted"}
+    outbox.publish(
+        outbox.Published(
+            JournalPosted(
+                journal_id=str(key), facility=posted[key][0], erp_reference=posted[key][1],
+                charge_ids=tuple(charge_ids),
+            ),
+            key,
+        )
+        for key, charge_ids in (bulk.fetch(CHARGES, [list(posted)]) if posted else [])
+    )  # fmt: skip
+    audit.record("journals.settle", by=by, subject_type="erp.journal", count=len(moved), detail={"posted": len(posted)})
