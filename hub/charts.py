@@ -32,7 +32,7 @@ def short(amount: Decimal) -> str:
     """A figure for an axis: 950, 1.2k, 3M."""
     for limit, letter in ((1_000_000, "M"), (1_000, "k")):
         if amount >= limit:
-            return f"{(amount / limit).quantize(Decimal('0.1')).normalize():f}{letter}"
+            return f"{(amount / limit).quantize(Decimal('0.01')).normalize():f}{letter}"
     return f"{amount.normalize():f}"
 
 

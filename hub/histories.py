@@ -11,6 +11,31 @@ from hub.models import AuditEntry
 # A verb writes its audit entry and its history row in one transaction; nearer than this they tell of the same deed.
 SAME_DEED = timedelta(seconds=2)
 SHOWN = 100
+TOLD = {
+    "admin.change": "changed it",
+    "admin.create": "created it",
+    "access.denied": "tried what they may not do",
+    "cases.assign": "gave it to somebody",
+    "cases.release": "put what waits back into the queue",
+    "cases.resolve": "resolved it",
+    "cases.waive": "waived it",
+    "charges.accept": "accepted it as it stands",
+    "charges.waive": "waived it",
+    "deliveries.retry": "let it try again",
+    "deliveries.waive": "waived it",
+    "dispatches.resolve": "said what the partner has",
+    "endpoints.pause": "paused it",
+    "endpoints.resume": "let it go on",
+    "machines.issue": "issued it",
+    "machines.revoke": "revoked it",
+    "mappings.approve": "approved it",
+    "mappings.propose": "proposed it",
+    "mappings.reject": "rejected it",
+    "mappings.retire": "retired it",
+    "messages.retry": "let it try again",
+    "messages.reveal": "looked at the personal fields",
+    "messages.waive": "waived it",
+}
 KINDS = {"+": "created", "~": "changed", "-": "deleted"}
 # Not told: they say nothing, or would say a secret.
 SILENT = {"id", "updated_at", "secret", "digest", "password"}
@@ -100,5 +125,5 @@ def _merge(audited: list[Entry], versions: list[Entry]) -> list[Entry]:
 
 
 def _words(verb: str) -> str:
-    """ "cases.release" is told as "release"; the page says what it is about."""
-    return verb.rpartition(".")[2].replace("_", " ")
+    """What somebody did, as one says it; a verb without a phrase is told by its name."""
+    return TOLD.get(verb) or verb.rpartition(".")[2].replace("_", " ")

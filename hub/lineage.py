@@ -86,7 +86,8 @@ def _message(message: Message) -> list[Step]:
     steps = [Step(message.received_at, "Received and acknowledged", arrived)]
     if message.settled_at:
         label = Message.STATUSES[message.status]
-        steps.append(Step(message.settled_at, "Message settled", message.problem, message.status, label, rank=CASE))
+        settled = _not_before(message.received_at, message.settled_at)
+        steps.append(Step(settled, "Message settled", message.problem, message.status, label, rank=CASE))
     return steps
 
 
@@ -112,7 +113,7 @@ def _deliveries(trail: Trail, who: Viewer) -> list[Step]:
     seen = who.may("hub.view_delivery")
     steps = [
         Step(
-            row.settled_at or ids.moment(row.pk),
+            _not_before(ids.moment(row.pk), row.settled_at),
             f"{'Delivered' if row.status == 'delivered' else 'Delivery'} to {_listener(row)}",
             row.problem or row.route, row.status, Delivery.STATUSES[row.status],
             reverse("admin:hub_delivery_change", args=[row.pk]) if seen else "", rank=DELIVERY,
@@ -130,6 +131,11 @@ def _deliveries(trail: Trail, who: Viewer) -> list[Step]:
         )
         for call in calls
     ]  # fmt: skip
+
+
+def _not_before(cause: datetime, effect: datetime | None) -> datetime:
+    """The effect's moment, but never before its cause: one is told by our clock, the other by the database's."""
+    return max(cause, effect) if effect else cause
 
 
 def _listener(row: Delivery) -> str:

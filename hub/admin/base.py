@@ -194,7 +194,7 @@ class EvidenceAdmin(ThroughlineAdmin):
             "status": getattr(row, "status", ""),
             "status_label": dict(getattr(type(row), "STATUSES", {})).get(getattr(row, "status", ""), ""),
             "facts": self.facts(row, who),
-            "blocks": [*self.blocks(row, who), *self.more_blocks(row, who)],
+            "blocks": [*self.more_blocks(row, who), *self.blocks(row, who)],
             "buttons": self.buttons(row, who),
             "history": histories.of(row),
             "list_url": self._url("changelist"),

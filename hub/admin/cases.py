@@ -289,7 +289,10 @@ class CaseAdmin(EvidenceAdmin):
         of = request.GET.get("of", "")
         if of:
             url = reverse("admin:hub_exceptioncase_progress", args=[row.pk]) + f"?of={of}"
-            extra |= {"progress": progress(row, of), "progress_url": url, "here": request.path}
+            state = progress(row, of)
+            extra |= {"progress": state, "progress_url": url, "here": request.path}
+            if not state["finished"]:
+                extra["healing"] = []  # it is being healed: nothing to press
         return super().page(request, row, {**extra, **(extra_context or {})})
 
 

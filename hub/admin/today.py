@@ -95,6 +95,7 @@ def partners(who: Viewer, now: datetime) -> Mapping[str, Any]:
         for row in Dispatch.objects.filter(open_ | Q(pk__gte=ids.floor(now - WINDOW))).values("endpoint_id")
         .order_by("endpoint_id").annotate(
             open=Count("pk", filter=open_), doubt=Count("pk", filter=Q(status="in_doubt")),
+            failing=Max("code", filter=Q(status="waiting") & ~Q(code="")),
             oldest=Min("created_at", filter=open_), last=Max("settled_at", filter=Q(status="delivered")),
             delivered=Count("pk", filter=Q(status="delivered")), rejected=Count("pk", filter=Q(status="rejected")),
         )
@@ -108,6 +109,8 @@ def _health(door: Endpoint, row: Mapping[str, Any] | None) -> tuple[str, str]:
         return "paused", "Paused"
     if row and row["doubt"]:
         return "in_doubt", "In doubt"
+    if row and row["failing"]:
+        return "quiet", f"Trying again: {row['failing']}"
     if row and row["open"]:
         return "sending", "Under way"
     return ("talking", "Up to date") if row else ("normal", "Nothing sent")

@@ -75,8 +75,8 @@ def test_a_mapping_heals_with_one_click_of_a_second_person(
     assert "The case closed by itself" in closed
     assert "data-progress" not in closed
     history = closed[closed.index('id="history"') :]
-    assert "release" in history
-    assert "resolve" in history
+    assert "put what waits back into the queue" in history
+    assert "resolved it" in history
 
 
 def test_nobody_approves_their_own_proposal(case: ExceptionCase, login: Callable[..., Client]) -> None:
