@@ -181,7 +181,8 @@ def journal_steps(trail: lineage.Trail, who: Viewer) -> Iterable[lineage.Step]:
     seen = who.may("erp.view_journal")
     for row in Journal.objects.filter(pk__in=trail.dispatch_ids):
         yield lineage.Step(
-            max(row.settled_at or row.created_at, ids.moment(row.pk)), f"Journal {row.erp_reference or 'not posted yet'}",
+            max(row.settled_at or row.created_at, ids.moment(row.pk)),
+            f"Journal {row.erp_reference or 'not posted yet'}",
             row.problem or f"{shapes.count(row.lines, 'line')} of {row.facility} on {row.posting_date}", row.status,
             Journal.STATUSES[row.status], lineage.address("erp_journal", row.pk) if seen else "", rank=lineage.JOURNAL,
         )  # fmt: skip

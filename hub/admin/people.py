@@ -172,12 +172,14 @@ class IssueForm(forms.Form):
         label="Name", max_length=120, help_text="Which machine uses it, e.g. Finance data warehouse."
     )
     user = forms.ModelChoiceField(
-        label="Acts as", queryset=User.objects.none(), help_text="Its roles and facilities bound the key."
+        label="Acts as",
+        queryset=User.objects.none(),
+        help_text="A service account, one without a password: its roles and facilities bound the key.",
     )
     scopes = forms.CharField(
         label="Scopes", max_length=400, help_text="Separated by spaces, e.g. charges.read in.carebill"
     )
-    days = forms.IntegerField(label="Valid for days", min_value=1, max_value=730, initial=90)
+    days = forms.IntegerField(label="Valid for days", min_value=1, max_value=machines.MAX_DAYS, initial=90)
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
