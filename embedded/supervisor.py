@@ -92,7 +92,7 @@ class Supervisor:
         elif now - member.since > spec.ready_timeout_s:
             reason = spec.ready() if spec.ready else "it still runs"
             member.process.kill()
-            self.failed(member, f"{spec.name} was not ready within {spec.ready_timeout_s:g} s ({reason})", now)
+            self.failed(member, f"{spec.name} was not ready within {spec.ready_timeout_s:g} s ({reason})", now, tries=1)
 
     def step_up(self, member: Member, now: float) -> None:
         """Notice its death."""
@@ -130,14 +130,15 @@ class Supervisor:
             return
         self.failed(member, f"{member.spec.name} ended with {describe(code)}", now)
 
-    def failed(self, member: Member, what: str, now: float) -> None:
-        """Plan the next start, or give up on a start that cannot succeed."""
+    def failed(self, member: Member, what: str, now: float, *, tries: int = START_TRIES) -> None:
+        """Plan the next start, or give up on a start that did not succeed in so many `tries`."""
         self.pump(0)  # its last words
         if member.spec.once:
             raise EmbeddedError(f"{what}; nothing after it can be started.{member.evidence()}")
         pause = member.next_pause(now)
-        if not member.was_up and member.failures >= START_TRIES:
-            raise EmbeddedError(f"{what}, {START_TRIES} times in a row before it was ever up.{member.evidence()}")
+        if not member.was_up and member.failures >= tries:
+            often = f", {member.failures} times in a row" if member.failures > 1 else ""
+            raise EmbeddedError(f"{what}{often}, and it was never up.{member.evidence()}")
         self.console.say(f"{what}; starting it again in {pause:g} s")
         member.enter(State.PAUSED, now)
 

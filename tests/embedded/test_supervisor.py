@@ -111,7 +111,7 @@ def test_pauses_grow_while_a_process_keeps_dying(stage) -> None:
 def test_a_start_that_cannot_succeed_is_given_up(stage, tmp_path: Path) -> None:
     """A process that was never up ends the start after three tries, with its last words."""
     one = stage(children.spec("broken", children.COUNT_AND_DIE, tmp_path / "count", 99, 0, ready=lambda: "not yet"))
-    with pytest.raises(EmbeddedError, match=r"broken ended with exit code 7, 3 times in a row(.|\n)*life 3"):
+    with pytest.raises(EmbeddedError, match=r"broken ended with exit code 7, 3 times in a row, and(.|\n)*life 3"):
         one.turn_until(one.is_up("broken"))
     assert (tmp_path / "count").read_text() == "3"
 
@@ -128,12 +128,24 @@ def test_a_step_that_fails_stops_the_start(stage) -> None:
 
 
 def test_never_ready_is_killed_and_named(stage) -> None:
-    """A process that runs but never becomes ready is killed at its limit, and the reason is told."""
-    spec = children.spec("mute", children.SLEEP, ready=lambda: "port 1 is silent", ready_timeout_s=0.3)
-    one = stage(spec)
-    one.turn_until(lambda: one.state("mute") is State.PAUSED)
-    assert "mute was not ready within 0.3 s (port 1 is silent); starting it again" in one.output
+    """A process that runs but never becomes ready is killed at its limit and ends the start, with the reason."""
+    one = stage(children.spec("mute", children.SLEEP, ready=lambda: "port 1 is silent", ready_timeout_s=0.3))
+    with pytest.raises(EmbeddedError, match=r"not ready within 0\.3 s \(port 1 is silent\), and it was never up"):
+        one.turn_until(one.is_up("mute"))
     assert not one.supervisor.members["mute"].process.running()
+
+
+def test_not_ready_again_is_tried_again(stage) -> None:
+    """Whoever was up once and hangs at a later start is killed at its limit and started again."""
+    silent: list[str] = []
+    spec = children.spec("moody", children.SLEEP, ready=lambda: silent[0] if silent else None, ready_timeout_s=0.3)
+    one = stage(spec)
+    one.turn_until(one.is_up("moody"))
+    silent.append("no answer")
+    os.kill(one.pid("moody"), signal.SIGKILL)
+    one.turn_until(lambda: "moody was not ready within 0.3 s (no answer); starting it again in 1 s" in one.output)
+    silent.clear()
+    one.turn_until(one.is_up("moody"))
 
 
 def test_a_taken_port_ends_the_start(stage) -> None:
