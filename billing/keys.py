@@ -41,15 +41,16 @@ def claim(lines: Sequence[Line]) -> dict[UUID, Owner]:
         return {}
     ordered = sorted(lines, key=lambda line: (line.part.source.partner, line.key, line.id))  # one order, no deadlock
     columns = [
-        [line.part.source.partner for line in ordered],
-        [line.key for line in ordered],
-        [line.id for line in ordered],
-        [line.content for line in ordered],
+        bulk.texts(line.part.source.partner for line in ordered),
+        bulk.texts(line.key for line in ordered),
+        bulk.uuids(line.id for line in ordered),
+        bulk.texts(f"\\x{line.content.hex()}" for line in ordered),
     ]
     new = {charge_id for (charge_id,) in bulk.fetch(CLAIM, columns)}
     taken = [line for line in lines if line.id not in new]
     if not taken:
         return {}
-    rows = bulk.fetch(OWNERS, [[line.part.source.partner for line in taken], [line.key for line in taken]])
+    asked = [bulk.texts(line.part.source.partner for line in taken), bulk.texts(line.key for line in taken)]
+    rows = bulk.fetch(OWNERS, asked)
     owners = {(row[0], row[1]): Owner(*row[2:]) for row in rows}
     return {line.id: owners[line.part.source.partner, line.key] for line in taken}

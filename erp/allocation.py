@@ -60,7 +60,7 @@ def allocate(
     """Debit the shares' cost centres, credit the department's `own`: balanced to the cent. Nothing for a cost of zero."""
     if not cost:
         return []
-    parts = split(cost, [share.percent for share in shares])
+    parts = [cost] if len(shares) == 1 else split(cost, [share.percent for share in shares])
     debits = [(share.cost_center, part) for share, part in zip(shares, parts, strict=True) if part]
     return [
         *(

@@ -63,7 +63,7 @@ class Desk:
         own = {UUID(line.charge_id) for fact in (*captured, *reversed_) for line in fact.lines}
         originals = {UUID(line.original_id) for fact in reversed_ for line in fact.lines}
         for charge_id, leg, account, cost_center, debit, credit, quantity, original_id, mirrors in bulk.fetch(
-            POSTINGS, {"ids": list(own | originals)}
+            POSTINGS, {"ids": bulk.uuids(own | originals)}
         ):
             self._done.add(charge_id)
             posting = Posting(leg, account, cost_center, debit, credit, quantity, mirrors)
@@ -75,8 +75,9 @@ class Desk:
         make = self._captured if isinstance(one.fact, ChargeCaptured) else self._reversed
         draft = Draft(one)
         for line in one.fact.lines:
-            if UUID(line.charge_id) not in self._done:  # costed before: hearing it again changes nothing
-                draft.charges.append(make(one.fact, line))
+            charge_id = UUID(line.charge_id)
+            if charge_id not in self._done:  # costed before: hearing it again changes nothing
+                draft.charges.append(make(one.fact, line, charge_id))
         for charge in draft.charges:  # a reversal later in this batch must see them
             self._done.add(charge.charge_id)
             home = (
@@ -85,7 +86,7 @@ class Desk:
             home += charge.postings
         return draft
 
-    def _captured(self, fact: ChargeCaptured, line: CapturedLine) -> Drafted:
+    def _captured(self, fact: ChargeCaptured, line: CapturedLine, charge_id: UUID) -> Drafted:
         cost = allocation.cost_of(line)
         clearing = self._facilities[fact.facility].clearing_account if fact.facility in self._facilities else None
         if cost is None:
@@ -105,9 +106,9 @@ class Desk:
         postings = allocation.allocate(
             line.quantity, cost, shares, expense=line.expense_account, clearing=clearing.code, own=line.cost_center
         )
-        return Drafted(UUID(line.charge_id), line.posting_date, postings, line.cost_basis)
+        return Drafted(charge_id, line.posting_date, postings, line.cost_basis)
 
-    def _reversed(self, _fact: ChargeReversed, line: ReversedLine) -> Drafted:
+    def _reversed(self, _fact: ChargeReversed, line: ReversedLine, charge_id: UUID) -> Drafted:
         original = UUID(line.original_id)
         postings = allocation.reverse(self._originals[original], line.quantity, self._reversals[original])
-        return Drafted(UUID(line.charge_id), line.posting_date, postings, "original", original)
+        return Drafted(charge_id, line.posting_date, postings, "original", original)

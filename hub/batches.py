@@ -56,7 +56,9 @@ def run(work: Work, *, limit: int | None = None) -> int:
 def _batch(work: Work, lease: lanes.Lease, limit: int) -> int:
     rows: Sequence[Any] = ()
     try:
-        with transaction.atomic():
+        # A power cut that forgets this commit forgets all of it: the rows wait again and are done again, alike. What
+        # leaves the house is claimed durably first (`hub.sending`), and that flushes everything before it.
+        with bulk.lazily_durable():
             lanes.fence(lease)
             rows = work.claim(lease.numbers, limit)
             work.do(rows)

@@ -39,6 +39,21 @@ def run(statement: str, params: Sequence[Any] | dict[str, Any] = ()) -> int:
         return cur.execute(statement, params).rowcount  # type: ignore[arg-type]
 
 
+def uuids(values: Iterable[Any]) -> str:
+    """An array literal for `%s::uuid[]`: psycopg writes arrays element by element, ten times as slowly."""
+    return "{" + ",".join(map(str, values)) + "}"
+
+
+def texts(values: Iterable[str]) -> str:
+    """An array literal for `%s::text[]`, every element quoted."""
+    return "{" + ",".join([f'"{value}"' if value.isalnum() else _quoted(value) for value in values]) + "}"
+
+
+def _quoted(value: str) -> str:
+    escaped = value.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
+
+
 def jsonb(value: Any) -> Jsonb:
     """A jsonb value for COPY."""
     return Jsonb(value, dumps=json)

@@ -29,7 +29,7 @@ FROM unnest(%s::uuid[], %s::uuid[]) w(id, dispatch_id)
 WHERE d.id = w.id AND d.id BETWEEN %s AND %s AND d.status IN ('pending', 'sending')
 RETURNING d.id, d.dispatch_id, d.fact_id
 """
-FACTS = "SELECT f.id, f.correlation_id, f.published_at, f.payload FROM hub_fact f WHERE f.id = ANY(%s)"
+FACTS = "SELECT f.id, f.correlation_id, f.published_at, f.payload FROM hub_fact f WHERE f.id = ANY(%s::uuid[])"
 COLUMNS = (
     ("id", "uuid"), ("route", "text"), ("endpoint_id", "int8"), ("lane", "int2"), ("status", "text"),
     ("deliveries", "int4"), ("weight", "int4"), ("attempts", "int2"), ("due_at", "timestamptz"),
@@ -80,7 +80,13 @@ def make(
     ]
     delivery_ids = [delivery_id for delivery_id, _ in members]
     claimed = bulk.fetch(
-        CLAIM, [delivery_ids, [dispatch_id for _, dispatch_id in members], min(delivery_ids), max(delivery_ids)]
+        CLAIM,
+        [
+            bulk.uuids(delivery_ids),
+            bulk.uuids(dispatch_id for _, dispatch_id in members),
+            min(delivery_ids),
+            max(delivery_ids),
+        ],
     )
     heard = _joined(route, claimed)
     attempts = 1 if status == "sending" else 0
@@ -104,7 +110,7 @@ def make(
 
 
 def _joined(route: Outbound, claimed: Sequence[tuple[UUID, UUID, UUID]]) -> dict[UUID, list[Heard]]:
-    facts = {row[0]: row[1:] for row in bulk.fetch(FACTS, [[fact_id for _, _, fact_id in claimed]])}
+    facts = {row[0]: row[1:] for row in bulk.fetch(FACTS, [bulk.uuids(fact_id for _, _, fact_id in claimed)])}
     heard: dict[UUID, list[Heard]] = defaultdict(list)
     for delivery_id, dispatch_id, fact_id in sorted(claimed):
         correlation_id, published_at, payload = facts[fact_id]

@@ -1,12 +1,15 @@
 """Time-ordered ids (UUIDv7, RFC 9562): rows made together lie together, and the id tells when."""
 
 import os
+import random
 import threading
 import time
 from datetime import UTC, datetime
 from uuid import UUID
 
 _lock = threading.Lock()
+_random = random.Random()  # its own: nobody who seeds the shared one makes two processes give the same ids
+os.register_at_fork(after_in_child=_random.seed)
 _last_ms = 0
 _sequence = 0
 
@@ -23,7 +26,7 @@ def uuid7() -> UUID:
             if _sequence > 0xFFF:  # more than 4,096 in a millisecond, or a clock set back: borrow the next one
                 _last_ms, _sequence = _last_ms + 1, 0
         ms, sequence = _last_ms, _sequence
-    tail = int.from_bytes(os.urandom(8), "big") & 0x3FFF_FFFF_FFFF_FFFF
+    tail = _random.getrandbits(62)  # ids are no secrets; seeded from the operating system, anew after a fork
     return UUID(int=(ms << 80) | (0x7 << 76) | (sequence << 64) | (0x2 << 62) | tail)
 
 

@@ -192,8 +192,8 @@ class Deliveries:
         if delivery_ids:
             bulk.run(
                 "UPDATE hub_delivery SET status = %s, settled_at = CASE WHEN %s = 'delivered' THEN now() END"
-                " WHERE id = ANY(%s) AND id BETWEEN %s AND %s AND status = 'pending'",
-                [status, status, list(delivery_ids), min(delivery_ids), max(delivery_ids)],
+                " WHERE id = ANY(%s::uuid[]) AND id BETWEEN %s AND %s AND status = 'pending'",
+                [status, status, bulk.uuids(delivery_ids), min(delivery_ids), max(delivery_ids)],
             )
 
 

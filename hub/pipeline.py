@@ -62,6 +62,13 @@ unnest(%(numbers)s::smallint[]) l(n) CROSS JOIN LATERAL (
 ) m
 """
 
+# `notes` are added to the door's own.
+WRITE_DOWN = """
+UPDATE hub_message SET status = %s, parts = %s, notes = notes || %s::jsonb, problem_code = %s, problem = %s,
+    settled_at = %s
+WHERE id BETWEEN %s AND %s AND id = ANY(%s::uuid[]) AND status = 'received'
+"""
+
 
 class Messages:
     """The inbox as a queue for `hub.batches`."""
@@ -158,23 +165,13 @@ class Messages:
         for row in stopped:
             stops.put(self._stop_queue(row), [(row.key, row.id)], now)
         cases.open_many(map(self._case, stopped), by=access.SYSTEM)
-        written = bulk.run(
-            "UPDATE hub_message m SET status = w.status, parts = w.parts, notes = m.notes || w.notes, problem_code = w.code,"
-            " problem = w.problem, settled_at = CASE WHEN w.status IN ('applied', 'skipped') THEN %s END"
-            " FROM unnest(%s::uuid[], %s::text[], %s::int[], %s::jsonb[], %s::text[], %s::text[])"
-            " w(id, status, parts, notes, code, problem)"
-            " WHERE m.id = w.id AND m.id BETWEEN %s AND %s AND m.status = 'received'",
-            [
-                now,
-                [row.id for row in rows],
-                [row.status for row in rows],
-                [row.count for row in rows],
-                [bulk.json(row.notes) for row in rows],
-                [row.problem[0] for row in rows],
-                [row.problem[1] for row in rows],
-                rows[0].id if rows else None,
-                rows[-1].id if rows else None,
-            ],
+        alike: dict[tuple[object, ...], list[UUID]] = defaultdict(list)  # nearly always there are two or three kinds
+        for row in rows:
+            settled = now if row.status in {"applied", "skipped"} else None
+            alike[row.status, row.count, bulk.json(row.notes), *row.problem, settled].append(row.id)
+        written = sum(
+            bulk.run(WRITE_DOWN, [*fate, row_ids[0], row_ids[-1], bulk.uuids(row_ids)])
+            for fate, row_ids in alike.items()
         )
         if written != len(rows):
             raise Permanent("IF_ORDER", f"{len(rows) - written} messages of the batch changed under the worker.")

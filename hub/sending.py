@@ -59,7 +59,7 @@ def step(route: Outbound, endpoint: Endpoint) -> int:
     for call in calls:
         call.due = _due(call)
     try:
-        with transaction.atomic():
+        with bulk.lazily_durable():  # forgotten by a power cut, the calls are in doubt and looked up at the partner
             lanes.fence(lease)
             settlement.settle(route, endpoint, calls)
             lanes.release(lease)

@@ -1,5 +1,6 @@
 """Celery's door: each task names one function. Arguments are ids; the truth is in the tables."""
 
+import gc
 import time
 
 import structlog
@@ -14,6 +15,10 @@ from hub.routing import Outbound, Reaction, registry
 log = structlog.get_logger(__name__)
 # A task looks around so long for more work before it ends, and never runs longer than its turn: others wait too.
 TURN_S, QUIET_S, PAUSE_S = 10.0, 0.25, 0.008
+
+
+# A batch makes tens of thousands of small objects and no cycles: the collector would walk them in vain, often.
+gc.set_threshold(200_000, 20, 100)
 
 
 def _until_quiet(step) -> int:  # type: ignore[no-untyped-def]

@@ -19,6 +19,7 @@ from hub.access import Actor
 from hub.routing import Heard, MissingCode, Part
 from mappings.canonical import ChargeCaptured, ChargeReversed
 
+
 @transaction.atomic
 def capture(parts: Sequence[Part], *, by: Actor) -> list[Line]:
     """Book charge and credit lines whose codes are all known; returns what was decided about each new one.
@@ -67,7 +68,7 @@ def mark_posted(heard: Sequence[Heard], *, by: Actor) -> None:
     """The ledger has the cost of these charges; harmless when heard twice."""
     posted = bulk.run(
         "UPDATE billing_charge SET status = 'posted' WHERE id = ANY(%s::uuid[]) AND status = 'captured'",
-        [[charge_id for one in heard for charge_id in one.fact.charge_ids]],
+        [bulk.uuids(charge_id for one in heard for charge_id in one.fact.charge_ids)],
     )
     audit.record("charges.mark_posted", by=by, subject_type="billing.charge", count=posted)
 

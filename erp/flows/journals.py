@@ -148,7 +148,7 @@ def assemble(endpoint: Endpoint, calls: Sequence[tuple[UUID, Sequence[Heard]]], 
     bulk.run(
         "UPDATE erp_allocation a SET journal_id = w.journal_id"
         " FROM unnest(%s::uuid[], %s::uuid[]) w(id, journal_id) WHERE a.id = w.id",
-        [[allocation_id for allocation_id, _ in members], [key for _, key in members]],
+        [bulk.uuids(allocation_id for allocation_id, _ in members), bulk.uuids(key for _, key in members)],
     )
     audit.record("journals.assemble", by=by, subject_type="erp.journal", count=len(rows))
 

@@ -1,5 +1,7 @@
 """One segment of a message: fields, repetitions, components and subcomponents, found when somebody asks for them."""
 
+from functools import lru_cache
+
 from hub.formats.hl7_escapes import unescape
 from hub.formats.hl7_separators import Separators
 
@@ -71,6 +73,7 @@ class Segment:
         return self[number] not in ("", NULL)
 
 
+@lru_cache(maxsize=8192)  # departments, code texts, currencies: most values come again and again
 def place(value: str, separators: Separators, component: int, repetition: int, sub: int) -> str:
     """The unescaped text of one repetition, component and subcomponent of a field's text; 0 means all of it."""
     if repetition > 1 or separators.repetition in value:

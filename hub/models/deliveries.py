@@ -80,7 +80,11 @@ class Dispatch(models.Model):
     MOVES = {
         "sending": ["delivered", "waiting", "in_doubt", "rejected"],  # claimed, the call is under way
         "waiting": ["sending"],  # will be tried again at `due_at`, with the same key
-        "in_doubt": ["delivered", "sending", "waiting"],  # sent, no answer: looked up at the partner before anything else
+        "in_doubt": [
+            "delivered",
+            "sending",
+            "waiting",
+        ],  # sent, no answer: looked up at the partner before anything else
         "rejected": [],  # the partner said no; its deliveries were split or stopped
         "delivered": [],
     }
