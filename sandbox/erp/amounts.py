@@ -9,7 +9,7 @@ MAX_WHOLE_DIGITS = 11
 DECIMALS = 4
 
 
-@lru_cache(maxsize=1 << 16)
+@lru_cache(maxsize=1 << 12)
 def ten_thousandths(text: str) -> int:
     """Read a decimal string such as "-12.34" as ten-thousandths (-123400). Raises ValueError for anything else."""
     digits = text[:-5] + text[-4:]
