@@ -18,7 +18,7 @@ PYTEST_ARGS ?=
 LOCK := ../.venv/bin/uv pip compile -q --upgrade --universal --python-version 3.11 --generate-hashes --no-header --no-annotate
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint lint-django bench lock setup setup-demo clean forget
+.PHONY: help demo test lint lint-django lint-types lint-settings lint-migrations lint-openapi bench lock setup setup-demo clean forget
 
 help: ## list the targets
 	@echo "Throughline. Targets:"
@@ -39,11 +39,19 @@ lint: setup ## check style, types, arrows, templates, settings, migrations and t
 	git ls-files -z 'templates/*.html' '*/templates/*.html' | xargs -0 -r .venv/bin/djade --target-version 5.2 --check
 	@$(PY) -m embedded --temporary run -- env $(CHECK_ENV) $(MAKE) --no-print-directory lint-django
 
-# What has to read the settings, and so needs the addresses of servers.
-lint-django:
+# What has to read the settings, and so needs the addresses of servers; `make -k` shows the findings of all four.
+lint-django: lint-types lint-settings lint-migrations lint-openapi
+
+lint-types:
 	.venv/bin/mypy
+
+lint-settings:
 	$(PY) -W error manage.py check --deploy --fail-level WARNING --database default
+
+lint-migrations:
 	$(PY) -W error manage.py makemigrations --check --dry-run
+
+lint-openapi:
 	$(PY) manage.py spectacular --validate --fail-on-warn --file /dev/null
 
 bench: setup ## measure messages acknowledged and posted per second, beside this machine's own limits
