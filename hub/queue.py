@@ -27,6 +27,7 @@ class Doorbell:
         self.away_until = 0.0  # monotonic
 
     def client(self) -> Redis:
+        """The connection of this process, made when it is first needed."""
         with self.lock:
             if self.redis is None:
                 self.redis = Redis.from_url(settings.REDIS_URL, socket_timeout=1, socket_connect_timeout=0.5)
