@@ -1,5 +1,6 @@
 """What the supervisor shows: prefixed lines of every process, its own voice, and on a terminal a status line."""
 
+import shutil
 import sys
 from collections.abc import Iterable
 from typing import IO
@@ -35,6 +36,7 @@ class Console:
 
     def status(self, text: str) -> None:
         """Replace the status line at the bottom of a terminal; elsewhere nothing is shown."""
+        text = text[: shutil.get_terminal_size().columns - 1]  # a wrapped line could not be cleared again
         if self.terminal and text != self.shown:
             self.shown = text
             self.write(CLEAR_LINE + text)

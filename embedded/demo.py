@@ -26,6 +26,11 @@ PYTHON = sys.executable
 WEB, MLLP, ERP = 8000, 2575, 8801  # wanted; the next free one where taken
 WORKERS = 2  # as many as there are cores on a small machine; the lanes are shared among them
 RATE = 3.0  # messages a second: the pages show life within seconds
+# The demo may be run by root or by a container's made-up user; Celery warns both at every start.
+CELERY_WARNINGS = (
+    "You're running the worker with superuser privileges",
+    "An entry for the specified gid or egid was not",
+)
 STEP_S = 240  # a migration or the loading of the network on a slow machine
 
 
@@ -112,8 +117,7 @@ def environment(addresses: servers.Servers, at: Addresses, folder: Path) -> dict
         **addresses.environment(),
         "DJANGO_SETTINGS_MODULE": "hub.settings",
         "PYTHONUNBUFFERED": "1",  # lines appear when they are written
-        # The demo may be run by root, who is then warned by Celery at every start.
-        "PYTHONWARNINGS": "ignore:You're running the worker with superuser privileges",
+        "PYTHONWARNINGS": ",".join(f"ignore:{text}" for text in CELERY_WARNINGS),
         "THROUGHLINE_SECRET_KEY": keep_secret(folder / "secret_key"),
         "THROUGHLINE_VAULT_KEYS": keep_secret(folder / "vault_keys", vault_key),
         "THROUGHLINE_WORKERS": str(WORKERS),
@@ -178,6 +182,7 @@ def run(data_dir: Path, folder: Path, *, rate: float = RATE, only_try: bool = Fa
 
         def all_up() -> None:
             console.say(banner(at, folder, time.monotonic() - begun))
+            supervisor.note = f" {at.web_url}"  # stays in sight when the banner has scrolled away
             if only_try:
                 supervisor.ask_to_stop()
 

@@ -41,6 +41,7 @@ class Supervisor:
         self.selector = selectors.DefaultSelector()
         self.stop_wished_at: float | None = None
         self.hurry = False
+        self.note = ""  # what else the status line shows
         self.steps: dict[State, Callable[[Member, float], None]] = {
             State.WAITING: self.step_waiting,
             State.STARTING: self.step_starting,
@@ -166,7 +167,7 @@ class Supervisor:
             for member in self.members.values()
             if member.state in (State.STARTING, State.PAUSED)
         ]
-        return f"[{up} of {len(lasting)} up] {', '.join(others)}".rstrip()
+        return f"[{up} of {len(lasting)} up{self.note}] {', '.join(others)}".rstrip()
 
     # --- stopping ---
 

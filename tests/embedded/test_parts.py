@@ -219,6 +219,14 @@ def test_lines_carry_their_process_name() -> None:
     assert stream.getvalue() == "web    | hello\nworker | there\nhub    | two\nhub    | lines\n"
 
 
+def test_a_long_status_is_cut_to_the_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A status line that wraps could not be cleared again."""
+    monkeypatch.setenv("COLUMNS", "20")
+    stream = Terminal()
+    Console(["web"], stream=stream).status("x" * 100)
+    assert stream.getvalue().count("x") == 19
+
+
 def test_a_terminal_keeps_its_status_line_at_the_bottom() -> None:
     """A line pushes the status line down, and an unchanged status is not written again."""
     stream = Terminal()
