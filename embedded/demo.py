@@ -57,8 +57,8 @@ def processes(given: Sequence[str], at: Addresses, folder: Path, rate: float) ->
     """The process table, in the order of the start. `given` names the servers that have to be ready first."""
     manage = (PYTHON, "manage.py")
     celery = (PYTHON, "-m", "celery", "--quiet", "-A", "hub", "worker", "--loglevel", "WARNING")
-    gunicorn = (PYTHON, "-m", "gunicorn", "hub.wsgi", "--worker-class", "gthread", "--threads", "8")
-    gunicorn += ("--log-level", "warning", "--no-control-socket")
+    quiet = ("--log-level", "warning", "--no-control-socket")
+    gunicorn = (PYTHON, "-m", "gunicorn", "hub.wsgi", "--worker-class", "gthread", "--threads", "8", *quiet)
     feed = (PYTHON, "-m", "sandbox.billing", "--host", HOST)
     after = tuple(given)
     loaded = (*after, "load")
