@@ -21,7 +21,7 @@ class Share:
 
 @dataclass(frozen=True, slots=True)
 class Posting:
-    """One debit or credit of a charge. `leg` counts from 0; `mirrors` is the original's leg that a reversal takes back."""
+    """One debit or credit of a charge. `leg` counts from 0; `mirrors` is the original's leg that it takes back."""
 
     leg: int
     account: str
@@ -57,18 +57,26 @@ def split(total: Decimal, weights: Sequence[Decimal]) -> list[Decimal]:
 def allocate(
     quantity: Decimal, cost: Decimal, shares: Sequence[Share], *, expense: str, clearing: str, own: str
 ) -> list[Posting]:
-    """Debit the shares' cost centres, credit the department's `own`: balanced to the cent. Nothing for a cost of zero."""
+    """Debit the shares' cost centres, credit the department's `own`: balanced. Nothing for a cost of zero.
+
+    A negative cost (a negative charge that a person accepted as it stands) changes sides: no leg is ever negative.
+    """
     if not cost:
         return []
-    parts = [cost] if len(shares) == 1 else split(cost, [share.percent for share in shares])
-    debits = [(share.cost_center, part) for share, part in zip(shares, parts, strict=True) if part]
+    amount = abs(cost)
+    parts = [amount] if len(shares) == 1 else split(amount, [share.percent for share in shares])
+    borne = [(share.cost_center, part) for share, part in zip(shares, parts, strict=True) if part]
     return [
         *(
-            Posting(leg, expense, cost_center, part, ZERO, ZERO if leg else quantity)
-            for leg, (cost_center, part) in enumerate(debits)
+            Posting(leg, expense, cost_center, *_sides(part, cost > 0), ZERO if leg else quantity)
+            for leg, (cost_center, part) in enumerate(borne)
         ),
-        Posting(len(debits), clearing, own, ZERO, cost, ZERO),
+        Posting(len(borne), clearing, own, *_sides(amount, cost < 0), ZERO),
     ]
+
+
+def _sides(amount: Decimal, is_debit: bool) -> tuple[Decimal, Decimal]:
+    return (amount, ZERO) if is_debit else (ZERO, amount)
 
 
 def reverse(original: Sequence[Posting], taken: Decimal, before: Sequence[Posting]) -> list[Posting]:
@@ -90,7 +98,10 @@ def reverse(original: Sequence[Posting], taken: Decimal, before: Sequence[Postin
     if taken_before + taken >= charged:
         parts = [left[posting.leg] for posting in debits]
     else:
-        amount = min(left[credit.leg], (credit.credit * taken / charged).quantize(CENT, ROUND_HALF_UP))
+        # At least a cent while any is left: a credit without a posting would be forgotten, and the last one would not
+        # know that it is the last.
+        share = max(CENT, (credit.credit * taken / charged).quantize(CENT, ROUND_HALF_UP))
+        amount = min(left[credit.leg], share)
         room = [left[posting.leg] for posting in debits]
         parts = _within(split(amount, [posting.debit for posting in debits]), room)
     mirrored = [(posting, part) for posting, part in zip(debits, parts, strict=True) if part]

@@ -1,6 +1,7 @@
 """Settling calls: what the partner's answers mean for dispatches, deliveries and the people who must know."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from uuid import UUID
 
 from django.utils import timezone
@@ -24,6 +25,9 @@ WHERE d.id = w.id
 
 def settle(route: Outbound, endpoint: Endpoint, calls: Sequence[Call]) -> None:
     """Write down the outcomes, inside the sender's transaction that owns the lane: one statement per table."""
+    for call in calls:
+        if call.outcome is not None:
+            call.outcome = _storable(call.outcome)
     _write(calls)
     final = [(call.id, call.outcome) for call in calls if call.outcome and call.outcome.kind in {"ok", "rejected"}]
     if final:
@@ -32,6 +36,16 @@ def settle(route: Outbound, endpoint: Endpoint, calls: Sequence[Call]) -> None:
         told = [call for call in calls if call.outcome is not None and call.outcome.kind == kind]
         if told:
             verdict(route, endpoint, told)
+
+
+def _storable(outcome: Outcome) -> Outcome:
+    """A partner's words may hold what no text column keeps (NUL, half a surrogate pair); the road must not stop."""
+    words = {name: getattr(outcome, name) for name in ("reference", "code", "text", "field")}
+    kept = {
+        name: word.replace("\x00", "\u2400").encode("utf-8", "backslashreplace").decode()
+        for name, word in words.items()
+    }
+    return outcome if kept == words else replace(outcome, **kept)
 
 
 def found(route: Outbound, endpoint: Endpoint, dispatch_id: UUID, outcome: Outcome) -> None:
@@ -65,15 +79,21 @@ def _ok(route: Outbound, endpoint: Endpoint, calls: Sequence[Call]) -> None:
         " WHERE dispatch_id = ANY(%s) AND status = 'sending'",
         [[call.id for call in calls]],
     )
+    _answered(endpoint, calls, "The partner has it.")
+
+
+def _answered(endpoint: Endpoint, calls: Sequence[Call], found_out: str) -> None:
+    """Yes or no, the partner is there and nothing is in doubt: cases that said otherwise have no cause any more."""
     again = [call for call in calls if call.attempts > 1]
     if again:
         cases.close("ERP_UNREACHABLE", [_away(endpoint)], reason="The partner answers again.", by=access.SYSTEM)
         doubted = [f"dispatch:{call.id}" for call in again]
-        cases.close("ERP_AMBIGUOUS", doubted, reason="The partner has it.", by=access.SYSTEM)
+        cases.close("ERP_AMBIGUOUS", doubted, reason=found_out, by=access.SYSTEM)
 
 
 def _rejected(route: Outbound, endpoint: Endpoint, calls: Sequence[Call]) -> None:
     """The partner took nothing of them. Many facts in a call: halve it, so that the culprit stands alone."""
+    _answered(endpoint, calls, "The partner does not have it, and refused it.")
     for call in calls:
         members = bulk.fetch(
             "SELECT d.id, d.key, d.lane, f.message_id FROM hub_delivery d JOIN hub_fact f ON f.id = d.fact_id"
@@ -123,8 +143,8 @@ def _unknown(route: Outbound, endpoint: Endpoint, calls: Sequence[Call]) -> None
     doubted = [
         cases.NewCase(
             code="ERP_AMBIGUOUS", subject=f"dispatch:{call.id}", title=f"In doubt at {endpoint.name}", severity=2,
-            text=f"{call.outcome.text if call.outcome else ''}. It was sent, and the look-up does not say whether it was "
-            f"done. Look there by the key {call.id} and say here what you found.",
+            text=f"{call.outcome.text if call.outcome else ''}. It was sent, and the look-up does not say whether it "
+            f"was done. Look there by the key {call.id} and say here what you found.",
             owner=route.owner, partner=endpoint.partner.code, facility=endpoint.facility,
             data={"dispatch": str(call.id)},
         )

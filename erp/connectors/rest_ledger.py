@@ -96,7 +96,8 @@ def _failed(error: HubError) -> Outcome:
     if isinstance(error, Transient):
         after = error.retry_after_s if isinstance(error, Throttled) else None
         return Outcome("retryable", code=error.code, text=error.text, retry_after_s=after)
-    return Outcome("rejected", code=error.code, text=error.text)
+    # Nothing was sent, and nothing is wrong with the journal: a secret that cannot be opened, say. It waits.
+    return Outcome("retryable", code=error.code, text=error.text)
 
 
 def _refused(answer: http.Answer) -> Outcome:

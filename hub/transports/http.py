@@ -48,10 +48,24 @@ class _Clients:
                 timeout=httpx2.Timeout(read, connect=connect),
             )  # fmt: skip
             self._clients[endpoint.pk] = (made_for, client)
-            return client
+        if known is not None:  # a call that another thread has under way ends as unknown and is looked up
+            known[1].close()
+        return client
+
+    def close(self) -> None:
+        with self._lock:
+            closing = [client for _, client in self._clients.values()]
+            self._clients.clear()
+        for client in closing:
+            client.close()
 
 
 _clients = _Clients()
+
+
+def close() -> None:
+    """Close every kept connection; the next call opens new ones."""
+    _clients.close()
 
 
 def send(
