@@ -15,7 +15,8 @@ FIELDS = (
 )
 TAKEN_BACK = (
     "c.quantity + coalesce((SELECT sum(k.quantity) FROM billing_charge k WHERE k.original_id = c.id"
-    " AND k.kind = 'credit' AND k.status IN ('captured', 'posted', 'held')), 0)"
+    " AND k.kind = 'credit' AND k.status IN ('captured', 'posted', 'held')"
+    " AND NOT k.id = ANY(%s::uuid[])), 0)"  # those that ask take nothing from themselves
 )
 BY_KEY = f"""
 SELECT w.n, {FIELDS}, {TAKEN_BACK} FROM unnest(%s::int[], %s::text[], %s::text[]) w(n, partner, line_key)
@@ -25,8 +26,10 @@ WHERE c.kind = 'charge' AND c.status IN ('held', 'captured', 'posted')
 FOR UPDATE OF c
 """  # noqa: S608  (our own column names)
 BY_LIKENESS = f"""
-SELECT w.n, {FIELDS}, {TAKEN_BACK} FROM unnest(%s::int[], %s::text[], %s::text[], %s::date[]) w(n, account, code, day)
-JOIN billing_charge c ON c.account = w.account AND c.source_code = w.code AND c.service_date = w.day
+SELECT w.n, {FIELDS}, {TAKEN_BACK} FROM unnest(%s::int[], %s::text[], %s::text[], %s::text[], %s::date[])
+    w(n, partner, account, code, day)
+JOIN billing_charge c ON c.account = w.account AND c.partner = w.partner AND c.source_code = w.code
+    AND c.service_date = w.day
 WHERE c.kind = 'charge' AND c.status IN ('held', 'captured', 'posted')
 ORDER BY w.n, c.id
 FOR UPDATE OF c
@@ -92,7 +95,7 @@ def _fetch_by_key(lines: Sequence[Line]) -> dict[int, list[Original]]:
     ]
     found: dict[int, list[Original]] = defaultdict(list)
     if asked:
-        for n, *fields in bulk.fetch(BY_KEY, [list(column) for column in zip(*asked, strict=True)]):
+        for n, *fields in bulk.fetch(BY_KEY, [_ids(lines), *(list(column) for column in zip(*asked, strict=True))]):
             found[n].append(Original(*fields))
     return found
 
@@ -101,7 +104,9 @@ def _fetch_by_likeness(lines: Sequence[Line], own: dict[tuple[str, str], Line]) 
     found: dict[int, list[Original]] = defaultdict(list)
     if lines:
         columns = [
+            _ids(lines),
             list(range(len(lines))),
+            [line.part.source.partner for line in lines],
             [line.account for line in lines],
             [line.charge.charge_code for line in lines],
             [line.charge.service_date for line in lines],
@@ -109,11 +114,16 @@ def _fetch_by_likeness(lines: Sequence[Line], own: dict[tuple[str, str], Line]) 
         for n, *fields in bulk.fetch(BY_LIKENESS, columns):
             found[id(lines[n])].append(Original(*fields))
     for line in lines:
-        for other in own.values():
-            same = other.account == line.account and other.charge.charge_code == line.charge.charge_code
+        for (partner, _), other in own.items():
+            same = partner == line.part.source.partner and other.account == line.account
+            same = same and other.charge.charge_code == line.charge.charge_code
             if same and other.charge.service_date == line.charge.service_date and other.words is not None:
                 found[id(line)].append(_from_line(other))
     return found
+
+
+def _ids(lines: Sequence[Line]) -> list[UUID]:
+    return [line.id for line in lines]
 
 
 def _from_line(line: Line) -> Original:
