@@ -1,4 +1,4 @@
-"""The real processes under a benchmark: servers, listener, workers, sender and a stand-in ERP, as `make demo` runs them."""
+"""The real processes under a benchmark: servers, listener, workers, sender and a stand-in ERP, as in `make demo`."""
 
 import base64
 import json
@@ -95,7 +95,7 @@ class Hub:
 
     def ledger(self) -> dict[str, Any]:
         """The ERP's own totals."""
-        request = urllib.request.Request(  # noqa: S310  (our own loopback URL)
+        request = urllib.request.Request(
             f"http://127.0.0.1:{self.erp}/v1/totals?distinct=0",
             headers={"Authorization": f"Bearer {self.environment['SANDBOX_ERP_TOKEN']}"},
         )

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from billing import linekeys
 from billing.lines import Line, Original
-from hub import bulk, held
+from hub import bulk
 
 FIELDS = (
     "c.id, c.status, c.account, c.quantity, c.amount, c.facility, c.department, c.cost_center, c.charge_code,"
@@ -136,15 +136,3 @@ def _from_line(line: Line) -> Original:
         unit_cost=words.unit_cost if words else None, cost_basis=words.cost_basis if words else "",
         service_date=line.charge.service_date, open_quantity=line.charge.quantity,
     )  # fmt: skip
-
-
-def resume_waiting(accounts: set[str]) -> int:
-    """Charges of these accounts were captured: credits that waited for one are read again; returns how many messages."""
-    if not accounts:
-        return 0
-    waiting = bulk.fetch(
-        "SELECT DISTINCT message_id FROM billing_charge WHERE account = ANY(%s) AND hold_code <> '' AND status = 'held'"
-        " AND hold_code IN ('CREDIT_NO_ORIGINAL', 'CREDIT_ORIGINAL_HELD')",
-        [list(accounts)],
-    )
-    return held.resume([message_id for (message_id,) in waiting]) if waiting else 0

@@ -1,12 +1,12 @@
-"""The rules that decide whether a line can be booked as it is (domain 5.1 rules 2, 4, 11, 12). Values in, values out."""
+"""The rules that decide whether a line can be booked as it is (domain 5.1 rules 2, 4, 11, 12). Pure."""
 
 from collections.abc import Callable, Iterable, Mapping
 from datetime import date, timedelta
 from decimal import ROUND_HALF_UP, Decimal
 from typing import NamedTuple
 
-from billing.flows.visits import Standing
 from billing.lines import Line
+from billing.standing import Standing
 from hub.cases import NewCase
 
 # A difference to the CDM price that is worth a look: the larger of one per cent and one unit of currency.
@@ -116,7 +116,7 @@ def _variance(line: Line) -> NewCase | None:
     return NewCase(
         code="CHG_PRICE_VARIANCE", subject=f"price:{words.facility}:{words.charge_code}",
         title=f"{words.charge_code} at {words.facility} is charged at another price than the CDM's",
-        text=f"The CDM says {words.price} a unit. Correct the CDM or tell the billing platform; the charges were booked.",
+        text=f"The CDM says {words.price} a unit. Correct it, or tell the billing platform; the charges were booked.",
         owner="revenue_cycle", facility=words.facility, partner=line.part.source.partner, data=_code(line),
     )  # fmt: skip
 

@@ -144,7 +144,8 @@ def captured(line: Line) -> CapturedLine:
 
 def reversed_(line: Line) -> ReversedLine:
     """The credit as other domains hear of it: positive figures, and which charge they take back."""
-    assert line.words is not None and line.original is not None
+    assert line.words is not None
+    assert line.original is not None
     return ReversedLine(
         charge_id=str(line.id), line_key=line.key, original_id=str(line.original.id), quantity=-line.charge.quantity,
         amount=-line.amount, service_date=line.charge.service_date, posting_date=line.words.posting_date,

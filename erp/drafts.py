@@ -60,7 +60,7 @@ class Desk:
         self._originals: dict[UUID, list[Posting]] = defaultdict(list)
         self._reversals: dict[UUID, list[Posting]] = defaultdict(list)
         self._done: set[UUID] = set()
-        own = {UUID(line.charge_id) for fact in (*captured, *reversed_) for line in fact.lines}
+        own = {UUID(line.charge_id) for one in heard for line in one.fact.lines}
         originals = {UUID(line.original_id) for fact in reversed_ for line in fact.lines}
         for charge_id, leg, account, cost_center, debit, credit, quantity, original_id, mirrors in bulk.fetch(
             POSTINGS, {"ids": bulk.uuids(own | originals)}

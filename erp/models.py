@@ -51,7 +51,7 @@ class SplitShare(models.Model):
 
 
 class Journal(models.Model):
-    """One call's worth of legs for one ERP: at most 200, one facility, currency and date. Its id is the external key."""
+    """One call's worth of legs for one ERP: at most 200, one facility, currency and date. Its id is the ERP's key."""
 
     MOVES = {
         "posting": ["posted", "rejected"],  # handed to the dispatch of the same id

@@ -1,4 +1,4 @@
-"""Who acts, what they may do, and whose rows they see. Every verb asks here; admin, API and tasks cannot go round it."""
+"""Who acts, what they may do, and whose rows they see. Every verb asks here; nobody can go round it."""
 
 from dataclasses import dataclass
 from typing import Any, TypeVar

@@ -65,7 +65,7 @@ def _batch(work: Work, lease: lanes.Lease, limit: int) -> int:
             lanes.release(lease, done=len(rows))
     except (lanes.LeaseLost, OperationalError, InterfaceError, Transient):
         raise
-    except Exception as error:  # noqa: BLE001  (the outer door of the worker: whatever it is, the culprit is found)
+    except Exception as error:
         if not rows:
             raise
         _split(work, lease, [row.id for row in rows], error)
@@ -125,5 +125,5 @@ def _split_or_do(work: Work, lease: lanes.Lease, id_: UUID) -> None:
         _split(work, lease, [id_], error)
 
 
-class Poison(Exception):  # noqa: N818
+class Poison(Exception):
     """A row whose worker dies whenever it is tried."""

@@ -13,7 +13,8 @@ def cursor() -> Cursor[Any]:
     """A raw psycopg cursor on Django's connection, inside Django's transaction."""
     connection.ensure_connection()
     raw: Any = connection.connection
-    return raw.cursor()  # type: ignore[no-any-return]
+    found: Cursor[Any] = raw.cursor()
+    return found
 
 
 def copy(table: str, columns: Sequence[tuple[str, str]], rows: Iterable[Sequence[Any]]) -> None:
@@ -30,13 +31,13 @@ def copy(table: str, columns: Sequence[tuple[str, str]], rows: Iterable[Sequence
 def fetch(statement: str, params: Sequence[Any] | dict[str, Any] = ()) -> list[Any]:
     """All rows of a statement, as tuples."""
     with cursor() as cur:
-        return cur.execute(statement, params).fetchall()  # type: ignore[arg-type]
+        return cur.execute(statement, params).fetchall()
 
 
 def run(statement: str, params: Sequence[Any] | dict[str, Any] = ()) -> int:
     """Execute a statement; returns the number of rows it touched."""
     with cursor() as cur:
-        return cur.execute(statement, params).rowcount  # type: ignore[arg-type]
+        return cur.execute(statement, params).rowcount
 
 
 def uuids(values: Iterable[Any]) -> str:

@@ -129,7 +129,8 @@ def open_calls(route: Outbound, endpoint: Endpoint, lane: int) -> list[Call]:
     rows = bulk.fetch(
         "UPDATE hub_dispatch SET status = CASE status WHEN 'waiting' THEN 'sending' ELSE status END,"
         " attempts = attempts + 1 WHERE endpoint_id = %s AND route = %s AND lane = %s"
-        " AND status IN ('waiting', 'in_doubt') AND due_at <= now() RETURNING id, status, attempts, deliveries, created_at",
+        " AND status IN ('waiting', 'in_doubt') AND due_at <= now()"
+        " RETURNING id, status, attempts, deliveries, created_at",
         [endpoint.pk, route.name, lane],
     )
     heard = _heard(route, [row[0] for row in rows]) if rows else {}

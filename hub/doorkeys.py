@@ -38,7 +38,7 @@ class _Cache:
                 "SELECT e.id, e.code, e.name, e.direction, e.format, e.facility, e.concurrency, e.paused, e.active,"
                 " e.settings, p.code FROM hub_endpoint e JOIN hub_partner p ON p.id = e.partner_id ORDER BY e.id"
             )
-            self.doors = {row[0]: Door(*row[:9], bulk.unjson(row[9]), *row[10:]) for row in rows}
+            self.doors = {row[0]: Door(*[*row[:9], bulk.unjson(row[9]), row[10]]) for row in rows}
             self.read_at = time.monotonic()
         return self.doors
 

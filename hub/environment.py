@@ -1,4 +1,4 @@
-"""The typed reader of environment settings. A missing or wrong value stops the start with a sentence that says what to do."""
+"""The typed reader of environment settings. A wrong value stops the start and says what to do."""
 
 import os
 from urllib.parse import unquote, urlsplit

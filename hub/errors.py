@@ -16,7 +16,7 @@ engineer. Codes are those of the exception registry (docs/exceptions.md); texts 
 
 
 class HubError(Exception):
-    """The root. `code` is a stable registry code, `text` says what to do in a sentence, `where` points into the document."""
+    """The root. `code` is a stable registry code, `text` says what to do, `where` points into the document."""
 
     def __init__(self, code: str, text: str, *, where: str = "") -> None:
         super().__init__(f"{code}: {text}" + (f" (at {where})" if where else ""))

@@ -28,7 +28,8 @@ COLUMNS = (
 def parts_of(messages: Sequence[UUID]) -> dict[UUID, set[int]]:
     """The parts that still wait, of those messages that have any: a resumed message does these and no others."""
     waiting: dict[UUID, set[int]] = defaultdict(set)
-    for message_id, part in bulk.fetch("SELECT message_id, part FROM hub_waiting WHERE message_id = ANY(%s::uuid[])", [bulk.uuids(messages)]):  # fmt: skip
+    statement = "SELECT message_id, part FROM hub_waiting WHERE message_id = ANY(%s::uuid[])"
+    for message_id, part in bulk.fetch(statement, [bulk.uuids(messages)]):
         waiting[message_id].add(part)
     return waiting
 

@@ -7,27 +7,32 @@ import time
 from datetime import UTC, datetime
 from uuid import UUID
 
-_lock = threading.Lock()
 _random = random.Random()  # its own: nobody who seeds the shared one makes two processes give the same ids
 os.register_at_fork(after_in_child=_random.seed)
-_last_ms = 0
-_sequence = 0
+
+
+class _Ticks:
+    """Milliseconds and a 12-bit count within them, in one ever growing number."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.last = 0
+
+    def next(self) -> int:
+        """The next tick: now, or one after the last (many in a millisecond, a clock set back)."""
+        with self.lock:
+            self.last = max((time.time_ns() // 1_000_000) << 12, self.last + 1)
+            return self.last
+
+
+_ticks = _Ticks()
 
 
 def uuid7() -> UUID:
-    """A new id: 48 bits of milliseconds, then a 12-bit sequence that keeps one process's ids in order, then 62 random bits."""
-    global _last_ms, _sequence
-    with _lock:
-        now = time.time_ns() // 1_000_000
-        if now > _last_ms:
-            _last_ms, _sequence = now, 0
-        else:
-            _sequence += 1
-            if _sequence > 0xFFF:  # more than 4,096 in a millisecond, or a clock set back: borrow the next one
-                _last_ms, _sequence = _last_ms + 1, 0
-        ms, sequence = _last_ms, _sequence
+    """A new id: 48 bits of milliseconds, then 12 that keep one process's ids in order, then 62 random ones."""
+    ticks = _ticks.next()
     tail = _random.getrandbits(62)  # ids are no secrets; seeded from the operating system, anew after a fork
-    return UUID(int=(ms << 80) | (0x7 << 76) | (sequence << 64) | (0x2 << 62) | tail)
+    return UUID(int=((ticks >> 12) << 80) | (0x7 << 76) | ((ticks & 0xFFF) << 64) | (0x2 << 62) | tail)
 
 
 def moment(id_: UUID) -> datetime:

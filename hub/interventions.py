@@ -1,4 +1,4 @@
-"""What people do to messages, deliveries, dispatches and endpoints. Admin, API and commands call these and nothing else."""
+"""What people do to messages, deliveries, dispatches and endpoints. Admin and API call nothing else."""
 
 from django.db import transaction
 from django.utils import timezone
@@ -95,7 +95,7 @@ def resolve_dispatch(dispatch: Dispatch, *, outcome: str, reference: str = "", r
         raise Refused("DISPATCH_OUTCOME", "Say 'delivered' with the partner's reference, or 'absent'.")
     if outcome == "delivered" and not reference.strip():
         raise Refused("DISPATCH_REFERENCE", "Give the reference under which the partner has it.")
-    route = registry.routes[dispatch.route]
+    route = registry.outbound(dispatch.route)
     with transaction.atomic():
         lanes.hold(f"{dispatch.route}@{dispatch.endpoint.code}", [dispatch.lane])
         dispatch.refresh_from_db()

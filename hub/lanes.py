@@ -19,7 +19,7 @@ from hub import bulk, ids
 CAREFUL = 75
 
 
-class LeaseLost(Exception):  # noqa: N818  (a signal between two functions of the hub, not an error anyone reads)
+class LeaseLost(Exception):
     """Somebody else owns the lane now; whatever was under way is rolled back and done by them."""
 
 

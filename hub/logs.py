@@ -1,6 +1,7 @@
 """Structured logs: one JSON object a line, constant event names, ids bound once at the door. Never a payload."""
 
 import logging.config
+from typing import Any
 
 import structlog
 from django.conf import settings
@@ -8,7 +9,7 @@ from django.conf import settings
 
 def configure() -> None:
     """Send structlog and the standard library's loggers through one renderer to standard error."""
-    shared = [
+    shared: list[Any] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_logger_name,
         structlog.stdlib.add_log_level,

@@ -1,4 +1,4 @@
-"""Monthly partitions of the big tables, by range of their time-ordered id. Made ahead; there is no default partition."""
+"""Monthly partitions of the big tables, by range of their time-ordered id. Made ahead; there is no default one."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -63,4 +63,4 @@ class CreatePartitionedModel(migrations.CreateModel):
             return
         statement, params = schema_editor.table_sql(model)
         schema_editor.execute(f"{statement} PARTITION BY RANGE (id)", params or None)
-        schema_editor.deferred_sql.extend(schema_editor._model_indexes_sql(model))
+        schema_editor.deferred_sql.extend(schema_editor._model_indexes_sql(model))  # type: ignore[attr-defined]

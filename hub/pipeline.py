@@ -133,7 +133,7 @@ class Messages:
             if row.route is None:
                 raise Permanent("IF_ROUTE", f"Nothing here reads {row.kind} any more.")
             read = row.route.read(PARSERS[door.format](row.raw), door.settings)
-        except Exception as error:  # noqa: BLE001  (an adapter's bug stops its own message, not the batch)
+        except Exception as error:
             if not isinstance(error, Permanent):
                 log.error("read_failed", message_id=str(row.id), exc_info=error)
             row.status, row.problem = "stopped", stops.explain(error)

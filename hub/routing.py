@@ -97,8 +97,8 @@ class Inbound:
     kinds: tuple[str, ...]  # message kinds as the format names them, e.g. "DFT^P03"
     read: Callable[[Any, Mapping[str, Any]], Read]
     translate: Callable[[Sequence[Part]], None]  # fills words or missing of each part
-    apply: Callable[..., None]  # apply(parts, by=)
-    hold: Callable[..., None] | None = None  # hold(parts, by=)
+    apply: Callable[..., object]  # apply(parts, by=)
+    hold: Callable[..., object] | None = None  # hold(parts, by=)
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,6 +226,13 @@ class Registry:
     def inbound(self, format_: str, kind: str) -> Inbound | None:
         """The route that reads this kind of message, or None."""
         return self._inbound.get((format_, kind))
+
+    def outbound(self, name: str) -> Outbound:
+        """The outbound route of this name; `IF_ROUTE` where there is none any more."""
+        route = self.routes.get(name)
+        if not isinstance(route, Outbound):
+            raise HubError("IF_ROUTE", f"nothing is sent as {name} any more; is its app installed?")
+        return route
 
     def listeners(self, fact_name: str) -> list[Reaction | Outbound]:
         """Everyone who hears a fact, in the order of registration."""

@@ -79,7 +79,7 @@ def _try(route: Outbound, endpoint: Endpoint, calls: Sequence[Call]) -> None:
                     call.status = "sending"
             if call.status == "sending":
                 call.outcome = route.send(endpoint, call.id, call.facts)
-        except Exception as error:  # noqa: BLE001  (a connector's bug: nobody knows what the partner has done)
+        except Exception as error:
             log.error("connector_failed", dispatch_id=str(call.id), route=route.name, exc_info=error)
             call.outcome = Outcome("unknown", code="BUG", text=f"{type(error).__name__} in the connector")
         if call.outcome is not None and call.outcome.kind in {"retryable", "unknown"}:

@@ -142,7 +142,7 @@ def _start_erp(port: int, ledger: Path, token: str) -> subprocess.Popen[bytes]:
     deadline = time.monotonic() + 20
     while True:
         try:
-            request = urllib.request.Request(  # noqa: S310
+            request = urllib.request.Request(
                 f"http://127.0.0.1:{port}/v1/health", headers={"Authorization": f"Bearer {token}"}
             )
             urllib.request.urlopen(request, timeout=2).close()  # noqa: S310
@@ -183,7 +183,7 @@ def dft(control: str, account: str, *lines: str, sent: str = "") -> bytes:
     return "\r".join([*head, *lines, ""]).encode()
 
 
-def ft1(  # noqa: PLR0913  (a segment has many fields)
+def ft1(
     transaction: str, code: str, quantity: str = "1", amount: str = "", department: str = "EP", *, kind: str = "CG",
     original: str = "", service: str = "", unit_cost: str = "",
 ) -> str:  # fmt: skip

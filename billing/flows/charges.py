@@ -11,7 +11,7 @@ from datetime import date
 from django.db import transaction
 from django.utils import timezone
 
-from billing import credits, judgement, keys, linekeys, lines
+from billing import credits, judgement, keys, linekeys, lines, waiting
 from billing.flows import visits
 from billing.lines import Line
 from hub import audit, bulk, cases, ids, outbox
@@ -38,7 +38,8 @@ def capture(parts: Sequence[Part], *, by: Actor) -> list[Line]:
     for line in batch:
         if line.status == "held":
             line.part.missing = (_wait(line),)
-    credits.resume_waiting({line.account for line in captured if not _is_credit(line)})
+    charged = {line.account for line in captured if not _is_credit(line)}
+    waiting.resume(charged, "CREDIT_NO_ORIGINAL", "CREDIT_ORIGINAL_HELD")
     cases.open_many(judgement.warnings(batch), by=by)
     audit.record("charges.capture", by=by, subject_type="billing.charge", count=len(batch))
     return batch

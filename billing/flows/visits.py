@@ -5,13 +5,15 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import astuple, dataclass, fields, replace
 from datetime import date
 from itertools import pairwise
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 from uuid import UUID
 
 from django.db import transaction
 from django.utils import timezone
 
+from billing import waiting
 from billing.models import Visit
+from billing.standing import Standing
 from billing.visit_moves import VisitState, follow
 from hub import access, audit, bulk, cases
 from hub.access import Actor
@@ -59,15 +61,6 @@ WHERE c.status IN ('held', 'captured', 'posted') GROUP BY 1, 2, 3
 """
 
 
-class Standing(NamedTuple):
-    """How an account stands; of a merged one, how the account stands that took it over, at the end of the chain."""
-
-    status: str
-    merged_into: str = ""  # "" unless it was merged
-    facility: str = ""  # ours
-    final_billed_on: date | None = None
-
-
 @dataclass(slots=True)
 class _Row:
     """A visit in our hands: as it was, as it becomes, and the message that cancelled it."""
@@ -96,6 +89,8 @@ def record(parts: Sequence[Part], *, by: Actor) -> int:
         columns = zip(*((row.id, *_values(row.now)) for row in changed), strict=True)
         bulk.run(SAVE, [timezone.now(), *map(list, columns)])
     _review_cancelled(rows, by)
+    # An account that is known, or open again, is what some of its charges wait for.
+    waiting.resume({account for _, account in rows}, "VISIT_UNKNOWN", "VISIT_CANCELLED_WITH_CHARGES")
     detail = {"events": Counter(part.document.kind for part in parts), "ignored": ignored}
     audit.record("visits.record", by=by, subject_type="billing.visit", count=len(changed), detail=detail)
     return len(changed)
@@ -131,6 +126,7 @@ def rebill(visit: Visit, *, reason: str, by: Actor) -> Visit:
         advance(visit, "discharged", final_billed_on=None)
         detail = {"final_billed_on": billed_on.isoformat() if billed_on else None}
         audit.record("visits.rebill", by=by, subject=visit, reason=reason, detail=detail)
+        waiting.resume([visit.account], "LATE_CHARGE_REBILL")
     return visit
 
 

@@ -1,4 +1,4 @@
-"""What every ERP connector can do. Outcomes are `hub.routing.Outcome`; time-outs after sending are "unknown", never errors."""
+"""What every ERP connector can do. Outcomes are `hub.routing.Outcome`; a time-out after sending is "unknown"."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass

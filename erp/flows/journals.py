@@ -10,6 +10,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from erp import drafts
+from erp.allocation import Posting
 from erp.drafts import Draft, Drafted
 from hub import audit, bulk, ids, outbox
 from hub.access import Actor
@@ -36,7 +37,10 @@ def allocate_cost(heard: Sequence[Heard], *, by: Actor) -> dict[UUID, HubError |
     Returns, by delivery, why a fact was left out; later facts of its account are left out with it (None), so that
     nothing is reversed before it was posted. Harmless when heard twice: a charge has its legs once and for ever.
     """
-    desk, left_out, stopped, done = drafts.Desk(heard), {}, set[str](), list[Draft]()
+    desk = drafts.Desk(heard)
+    left_out: dict[UUID, HubError | None] = {}
+    stopped: set[str] = set()
+    done: list[Draft] = []
     for one in heard:
         if one.fact.key in stopped:
             left_out[one.delivery_id] = None
@@ -115,7 +119,7 @@ def _rows(allocation_id: UUID, costly: Sequence[Drafted]) -> list[tuple[Any, ...
     ]  # fmt: skip
 
 
-def _leg(charge: Drafted, posting: drafts.Posting) -> Leg:
+def _leg(charge: Drafted, posting: Posting) -> Leg:
     return Leg(
         line_key=f"{charge.charge_id}:{posting.leg}", charge_id=str(charge.charge_id), account=posting.account,
         cost_center=posting.cost_center, debit=posting.debit, credit=posting.credit, quantity=posting.quantity,

@@ -4,11 +4,11 @@ import django.contrib.postgres.fields
 import django.core.validators
 import django.db.models.deletion
 import django.utils.timezone
-import hub.ids
 import simple_history.models
 from django.conf import settings
 from django.db import migrations, models
 
+import hub.ids
 from hub import partitions
 
 

@@ -115,7 +115,8 @@ class Dispatch(models.Model):
         permissions = (("resolve_dispatch", "Can resolve a dispatch in doubt"),)
         indexes = (
             models.Index(
-                fields=["endpoint", "route", "lane", "id"], name="dispatch_open", condition=models.Q(status__in=["sending", "waiting", "in_doubt"]),
+                fields=["endpoint", "route", "lane", "id"], name="dispatch_open",
+                condition=models.Q(status__in=["sending", "waiting", "in_doubt"]),
             ),
         )  # fmt: skip
         constraints = (

@@ -18,15 +18,15 @@ def advance(row: Row, to: str, /, **changes: Any) -> Row:
     """
     model = type(row)
     with transaction.atomic():
-        stored = model._default_manager.select_for_update().get(pk=row.pk)
-        if to not in stored.MOVES[stored.status]:  # type: ignore[attr-defined]
-            allowed = ", ".join(stored.MOVES[stored.status]) or "nothing"  # type: ignore[attr-defined]
+        stored: Any = model._default_manager.select_for_update().get(pk=row.pk)
+        if to not in stored.MOVES[stored.status]:
+            allowed = ", ".join(stored.MOVES[stored.status]) or "nothing"
             raise Refused(
                 "STATE_MOVE",
                 f"{model._meta.verbose_name} is {stored.status}; from there it can become {allowed}, not {to}. "
                 "Somebody may have changed it: reload and look again.",
             )
-        stored.status = to  # type: ignore[attr-defined]
+        stored.status = to
         for name, value in changes.items():
             setattr(stored, name, value)
         stored.save(update_fields=["status", *changes])

@@ -27,7 +27,13 @@ class CostCenter(MasterRecord):
 class GLAccount(MasterRecord):
     """A natural account of the general ledger."""
 
-    KINDS = {"asset": "Asset", "liability": "Liability", "revenue": "Revenue", "expense": "Expense", "statistical": "Statistical"}  # fmt: skip
+    KINDS = {
+        "asset": "Asset",
+        "liability": "Liability",
+        "revenue": "Revenue",
+        "expense": "Expense",
+        "statistical": "Statistical",
+    }
     kind = models.CharField(max_length=12, choices=KINDS.items())
     postable = models.BooleanField(default=True)
 
