@@ -9,6 +9,7 @@ from uuid import UUID
 
 from billing.words import ChargeWords
 from hub import bulk
+from hub.errors import Transient
 from hub.routing import Part
 from mappings.canonical import CapturedLine, Charge, ReversedLine
 
@@ -127,6 +128,8 @@ def write(lines: Sequence[Line], now: datetime) -> None:
                 f"UPDATE billing_charge SET {assignments} WHERE id = %s AND status = 'held'",  # noqa: S608  (our own column names)
                 [[*(values[place] for place in places), values[0]] for values in again],
             )
+            if cur.rowcount != len(again):  # somebody decided about one while we read it: what they said counts
+                raise Transient("CHG_CHANGED", "A held charge was decided about just now; its batch is read again.")
 
 
 def captured(line: Line) -> CapturedLine:

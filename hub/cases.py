@@ -21,6 +21,22 @@ OPEN = ("open", "assigned")
 SLA_H = {1: 1, 2: 8, 3: 24}
 
 
+# Rows are inserted and locked in one order, whoever calls: two batches that meet the same causes do not deadlock.
+TOUCH = """
+WITH met AS (
+    SELECT c.id FROM unnest(%s::text[], %s::text[]) w(code, subject)
+    JOIN hub_exceptioncase c ON c.code = w.code AND c.subject = w.subject AND c.status IN ('open', 'assigned')
+    ORDER BY c.code COLLATE "C", c.subject COLLATE "C" FOR UPDATE OF c
+)
+UPDATE hub_exceptioncase c SET last_seen_at = %s, seen = c.seen + (c.opened_at <> %s)::int
+FROM met WHERE c.id = met.id RETURNING c.code, c.subject, c.id, c.opened_at = %s
+"""
+LOCK = """
+SELECT id FROM hub_exceptioncase WHERE id = ANY(%s) AND status IN ('open', 'assigned')
+ORDER BY code COLLATE "C", subject COLLATE "C" FOR UPDATE
+"""
+
+
 @dataclass(frozen=True, slots=True)
 class NewCase:
     """What a verb says when a person must act. `subject` names the cause: seen again, the open case is updated."""
@@ -49,17 +65,13 @@ def open_many(new: Iterable[NewCase], *, by: Actor) -> dict[tuple[str, str], int
     if not wanted:
         return {}
     now = timezone.now()
-    rows = ExceptionCase.objects.bulk_create(
-        [_row(case, now) for _, case in sorted(wanted.items())], ignore_conflicts=True
-    )  # sorted: two batches that open the same cases lock them in the same order
-    del rows
-    found = bulk.fetch(
-        "UPDATE hub_exceptioncase c SET last_seen_at = %s, seen = c.seen + (c.opened_at <> %s)::int"
-        " FROM unnest(%s::text[], %s::text[]) w(code, subject)"
-        " WHERE c.code = w.code AND c.subject = w.subject AND c.status IN ('open', 'assigned')"
-        " RETURNING c.code, c.subject, c.id, c.opened_at = %s",
-        [now, now, [code for code, _ in wanted], [subject for _, subject in wanted], now],
-    )
+    keys = [[code for code, _ in wanted], [subject for _, subject in wanted]]
+    found: list[Any] = []
+    while len(found) < len(wanted):  # again where somebody closes one between the two statements: it is opened anew
+        ExceptionCase.objects.bulk_create(
+            [_row(case, now) for _, case in sorted(wanted.items())], ignore_conflicts=True
+        )
+        found = bulk.fetch(TOUCH, [*keys, now, now, now])
     fresh = [id_ for _, _, id_, is_new in found if is_new]
     if fresh:
         audit.record("cases.open", by=by, subject_type="hub.exceptioncase", count=len(fresh), detail={"cases": fresh})
@@ -102,6 +114,7 @@ def resolve(case: ExceptionCase, *, reason: str, by: Actor) -> ExceptionCase:
     """Close the case because its cause is gone. Refused while documents still wait for it: retry them first."""
     access.require(by, "hub.resolve_exceptioncase", facility=case.facility)
     with transaction.atomic():
+        bulk.fetch(LOCK, [[case.pk]])
         waiting = Waiting.objects.filter(case=case).count()
         if waiting:
             raise Refused(
@@ -145,7 +158,9 @@ def settle(case_ids: Sequence[int], *, by: Actor) -> int:
     """Close those of the cases for which nothing waits any more; returns how many. Their cause is gone."""
     if not case_ids:
         return 0
-    done = ExceptionCase.objects.filter(pk__in=case_ids, status__in=OPEN, waiting__isnull=True)
+    # Locked first, looked at then: a worker that is about to add a line to one of them has touched it before.
+    locked = [id_ for (id_,) in bulk.fetch(LOCK, [list(case_ids)])]
+    done = ExceptionCase.objects.filter(pk__in=locked, waiting__isnull=True).order_by("pk")
     return _end(done, "resolved", "Everything that waited for it went through.", by)
 
 

@@ -40,7 +40,8 @@ def waive_message(message: Message, *, reason: str, by: Actor) -> Message:
 
 
 def _lift_messages(message: Message) -> int:
-    stops.lift(f"in:{message.endpoint.code}", message.key)
+    if not stops.lift(f"in:{message.endpoint.code}", message.key, message.pk):
+        return 0
     return bulk.run(
         "UPDATE hub_message SET status = 'received' WHERE status = 'blocked' AND endpoint_id = %s AND key = %s",
         [message.endpoint_id, message.key],
@@ -76,7 +77,8 @@ def waive_delivery(delivery: Delivery, *, reason: str, by: Actor) -> Delivery:
 
 
 def _lift_deliveries(delivery: Delivery) -> int:
-    stops.lift(_delivery_queue(delivery), delivery.key)
+    if not stops.lift(_delivery_queue(delivery), delivery.key, delivery.pk):
+        return 0
     return bulk.run(
         "UPDATE hub_delivery SET status = 'pending' WHERE status = 'blocked' AND route = %s"
         " AND endpoint_id IS NOT DISTINCT FROM %s AND key = %s",

@@ -20,9 +20,13 @@ def put(queue: str, entries: Sequence[tuple[str, UUID]], now: datetime) -> None:
         )
 
 
-def lift(queue: str, key: str) -> None:
-    """Let the key go on. The caller holds the lane and puts its blocked documents back into the queue."""
-    bulk.run("DELETE FROM hub_stop WHERE queue = %s AND key = %s", [queue, key])
+def lift(queue: str, key: str, subject_id: UUID) -> bool:
+    """Lift the stop that this document put on its key; False where its key waits for another one still.
+
+    The caller holds the lane and puts the key's blocked documents back into the queue.
+    """
+    bulk.run("DELETE FROM hub_stop WHERE queue = %s AND key = %s AND subject_id = %s", [queue, key, subject_id])
+    return not bulk.fetch("SELECT 1 FROM hub_stop WHERE queue = %s AND key = %s", [queue, key])
 
 
 def explain(error: Exception) -> tuple[str, str]:

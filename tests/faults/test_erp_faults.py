@@ -15,15 +15,13 @@ from tests.faults.kit import Books, cases, make_due, rows, run_through
 from tests.world import dft, ft1
 
 # Two facts for each of three accounts, one of them a credit that takes a third back.
-SENT = tuple(
-    dft(
-        f"M{number}",
-        f"A{number % 3}",
-        ft1(f"T{number}", "STENT", "3", "6000"),
-        ft1(f"B{number}", "BALLOON", "1", "310"),
-    )
-    for number in range(6)
-) + (dft("C0", "A0", ft1("C0", "STENT", "1", "2000", kind="CD", original="T0")),)
+SENT = (
+    *(
+        dft(f"M{n}", f"A{n % 3}", ft1(f"T{n}", "STENT", "3", "6000"), ft1(f"B{n}", "BALLOON", "1", "310"))
+        for n in range(6)
+    ),
+    dft("C0", "A0", ft1("C0", "STENT", "1", "2000", kind="CD", original="T0")),
+)  # fmt: skip
 POSTED = 13
 
 FAULTS: dict[str, dict[str, Any]] = {
