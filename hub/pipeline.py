@@ -25,6 +25,8 @@ from hub.routing import Inbound, Part, Source, registry
 
 log = structlog.get_logger(__name__)
 PARSERS = {"hl7v2": hl7.parse}
+# A part's number is a small integer wherever it is kept.
+MAX_PARTS = 32_767
 
 
 @dataclass(slots=True)
@@ -133,6 +135,9 @@ class Messages:
             if row.route is None:
                 raise Permanent("IF_ROUTE", f"Nothing here reads {row.kind} any more.")
             read = row.route.read(PARSERS[door.format](row.raw), door.settings)
+            if len(read.documents) > MAX_PARTS:
+                text = f"It holds {len(read.documents)} documents, one message at most {MAX_PARTS}: send it in several."
+                raise Permanent("IF_PARTS", text)
         except Exception as error:
             if not isinstance(error, Permanent):
                 log.error("read_failed", message_id=str(row.id), exc_info=error)
