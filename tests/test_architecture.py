@@ -175,6 +175,7 @@ BULK_WRITES = {
         "hub/cases.py",
         "ExceptionCase.bulk_create",
     ): "a batch opens its cases in one statement; the audit entry names them",
+    ("hub/interventions.py", "Endpoint.update"): "a sealed secret, which history never holds; audited",
     ("hub/machines.py", "ApiKey.update"): "when a key was last used, once a minute; no decision, and no history",
     (
         "hub/management/commands/rotate_vault.py",
