@@ -3,7 +3,7 @@
 from django.db import transaction
 from django.utils import timezone
 
-from hub import access, audit, bulk, cases, doorkeys, lanes, queue, settlement, stops
+from hub import access, audit, bulk, cases, doorkeys, lanes, queue, settlement, stops, vault
 from hub.access import Actor
 from hub.errors import Refused
 from hub.models import Delivery, Dispatch, Endpoint, Message
@@ -134,6 +134,26 @@ def _pause(endpoint: Endpoint, paused: bool, reason: str, by: Actor) -> Endpoint
         audit.record(verb, by=by, subject=endpoint, reason=reason)
         queue.nudge("work") if endpoint.direction == "in" else queue.nudge("send", endpoint.pk)
     doorkeys.forget()
+    return endpoint
+
+
+def set_secret(endpoint: Endpoint, *, secret: str, by: Actor) -> Endpoint:
+    """Seal what the partner at the other end knows us by; the next call uses it. It is never shown again.
+
+    Blanks and line ends around a pasted token are taken off. Refused (VAULT_SECRET) where nothing could send it.
+    """
+    access.require(by, "hub.change_endpoint", facility=endpoint.facility)
+    secret = secret.strip()
+    if endpoint.direction != "out":
+        raise Refused("VAULT_SECRET", "Only an outbound endpoint has a secret. Machines that post to us get API keys.")
+    if not secret or not secret.isascii() or not secret.isprintable():
+        raise Refused("VAULT_SECRET", "A secret has letters, digits and signs of ASCII only. Paste it anew.")
+    with transaction.atomic():
+        # No history row: history never holds secrets, and nothing else of the endpoint changed.
+        Endpoint.objects.filter(pk=endpoint.pk).update(secret=vault.seal(secret))
+        audit.record("endpoints.set_secret", by=by, subject=endpoint)
+        queue.nudge("send", endpoint.pk)
+    endpoint.refresh_from_db(fields=["secret"])
     return endpoint
 
 

@@ -77,6 +77,20 @@ def _resume(endpoint: Endpoint, data: dict[str, Any], by: Any) -> str:
     return f"{endpoint.name} goes on."
 
 
+class SecretForm(forms.Form):
+    """The partner's token; never filled in again, not even after an error."""
+
+    secret = forms.CharField(
+        label="New secret", max_length=4000, widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
+        help_text="Replaces the one that is kept. Sealed at once, never shown again.",
+    )  # fmt: skip
+
+
+def _set_secret(endpoint: Endpoint, data: dict[str, Any], by: Any) -> str:
+    interventions.set_secret(endpoint, secret=data["secret"], by=by)
+    return f"The secret of {endpoint.name} is sealed. The next call uses it."
+
+
 @admin.register(Endpoint)
 class EndpointAdmin(EditableAdmin):
     """One door of one partner."""
@@ -113,6 +127,10 @@ class EndpointAdmin(EditableAdmin):
             verbs.OptionalReasonForm, help="What arrives is still stored and acknowledged; nothing is read or sent.",
         ),
         verbs.Verb("resume", "Resume", "hub.pause_endpoint", _resume, lambda e, by: e.paused, tone="primary"),
+        verbs.Verb(
+            "set_secret", "Set the secret…", "hub.change_endpoint", _set_secret, lambda e, by: e.direction == "out",
+            SecretForm, help="What the partner knows us by, sent with every call.",
+        ),
     )  # fmt: skip
 
     def listed(self, queryset: QuerySet[Any], who: Viewer) -> QuerySet[Any]:
@@ -133,6 +151,8 @@ class EndpointAdmin(EditableAdmin):
 
     def blocks(self, row: Endpoint, who: Viewer) -> list[Block]:
         """Whether a secret is kept; it is never shown."""
+        if row.direction != "out":
+            return []
         kept = "A secret is kept, sealed. It is never shown again." if row.secret else "No secret is kept."
         return [Block("Secret", "admin/blocks/sentence.html", {"sentence": kept})]
 
