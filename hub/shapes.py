@@ -17,7 +17,8 @@ TONES = {
     "open": "hold", "assigned": "wait", "resolved": "ok", "superseded": "off", "proposed": "hold", "approved": "ok",
     "retired": "off", "closed": "off", "future": "off", "active": "ok", "inactive": "off", "paused": "hold",
     "quiet": "hold", "talking": "ok", "critical": "bad", "high": "hold", "normal": "off", "revoked": "off",
-    "expired": "off", "in_house": "wait", "discharged": "ok", "final_billed": "ok", "cancelled": "off", "merged": "off",
+    "expired": "off", "new": "ok", "changed": "ok", "same": "off", "overlapping": "hold", "bad": "bad",
+    "in_house": "wait", "discharged": "ok", "final_billed": "ok", "cancelled": "off", "merged": "off",
 }  # fmt: skip
 SIGNS = {"USD": "$", "EUR": "€", "GBP": "£"}
 MINUTE, HOUR, DAY = 60, 3600, 86_400

@@ -26,6 +26,8 @@ CHARGE_CODE_COLUMNS = (
     "code", "name", "facility", "revenue_code", "hcpcs", "price", "unit_cost", "quantity_max", "expense_account",
     "service_line", "active", "valid_from", "valid_to",
 )  # fmt: skip
+MAPPING_REQUIRED = ("partner", "domain", "source_code", "target_code")
+CHARGE_CODE_REQUIRED = ("code",)
 # Which column an error is about.
 _COLUMNS = {
     "MAP_PARTNER": "partner",
@@ -61,9 +63,7 @@ class Report:
 def import_mappings(content: bytes, name: str, *, by: Actor, dry_run: bool = True) -> Report:
     """Propose every new mapping of the file. The same file twice proposes nothing twice."""
     access.require(by, "mappings.propose_mapping")
-    rows = sheets.read(
-        content, name, columns=MAPPING_COLUMNS, required=("partner", "domain", "source_code", "target_code")
-    )
+    rows = sheets.read(content, name, columns=MAPPING_COLUMNS, required=MAPPING_REQUIRED)
     earlier: dict[tuple[str, ...], list[tuple[int, Mapping]]] = {}
     with transaction.atomic():
         lines = [_mapping(number, row, earlier, by, dry_run) for number, row in enumerate(rows, start=2)]
@@ -127,7 +127,7 @@ class _DryRun(Exception):
 def import_charge_codes(content: bytes, name: str, *, by: Actor, dry_run: bool = True) -> Report:
     """Create and change CDM entries. An empty cell leaves the entry's value as it is; so does a column left out."""
     access.require(by, "mappings.change_chargecode")
-    rows = sheets.read(content, name, columns=CHARGE_CODE_COLUMNS, required=("code",))
+    rows = sheets.read(content, name, columns=CHARGE_CODE_COLUMNS, required=CHARGE_CODE_REQUIRED)
     changes = masters.Changes()
     try:
         with transaction.atomic():

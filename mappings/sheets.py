@@ -38,6 +38,15 @@ def read(content: bytes, name: str, *, columns: Sequence[str], required: Sequenc
     return [dict(zip(headers, map(text, row), strict=True)) for row in dataset]
 
 
+def plain(content: bytes, name: str, *, columns: Sequence[str], required: Sequence[str]) -> str:
+    """The file as CSV text that a page can show and `read` takes back. Refused as by `read`."""
+    rows = read(content, name, columns=columns, required=required)
+    if not name.lower().endswith(".xlsx"):
+        return content.decode("utf-8-sig")
+    kept = [column for column in columns if rows and column in rows[0]] or list(required)
+    return write(kept, ([row[column] for column in kept] for row in rows)).decode()
+
+
 def write(columns: Sequence[str], rows: Iterable[Sequence[Any]], *, kind: str = "csv") -> bytes:
     """A file that `read` takes back. Cells that a spreadsheet would run as a formula begin with an apostrophe."""
     if kind not in {"csv", "xlsx"}:

@@ -16,7 +16,7 @@ from hub.admin.columns import Column, Filter, by_field
 from hub.errors import HubError, NotAllowed
 from hub.models import Partner
 from hub.viewer import Viewer, viewer
-from mappings.admin import targets
+from mappings.admin import imports, targets
 from mappings.flows import mappings as flows
 from mappings.models import Mapping
 from mappings.models.crosswalk import DOMAINS
@@ -83,9 +83,10 @@ class ProposeForm(forms.Form):
 
 
 @admin.register(Mapping)
-class MappingAdmin(EvidenceAdmin):
+class MappingAdmin(imports.ImportMixin, EvidenceAdmin):
     """Proposed by one person, approved by another; nobody edits a row."""
 
+    importing = imports.MAPPINGS
     intro = "What partners' codes mean here, from when to when. One person proposes, another one approves."
     search_hint = "The partner's code or ours"
     order = ("partner__name", "domain", "source_code", "-valid_from")

@@ -11,6 +11,7 @@ from hub import navigation, shapes
 from hub.admin.base import EditableAdmin, EvidenceAdmin
 from hub.admin.columns import Column, Filter, by_field
 from hub.viewer import Viewer
+from mappings.admin import imports
 from mappings.models import (
     ChargeCode,
     CostCenter,
@@ -143,9 +144,10 @@ class GLAccountAdmin(MasterAdmin):
 
 
 @admin.register(ChargeCode)
-class ChargeCodeAdmin(MasterAdmin):
+class ChargeCodeAdmin(imports.ImportMixin, MasterAdmin):
     """The charge description master."""
 
+    importing = imports.CHARGE_CODES
     order = ("code", "facility")
     related = ("expense_account", "service_line")
     columns = (
@@ -240,6 +242,17 @@ navigation.put(
     shelf(PayerClass, "Who pays"),
     shelf(SharedCodes, "Partners that speak our own codes"),
 )
+navigation.put(
+    "Spreadsheets",
+    navigation.Link(
+        "Import mappings", "admin:mappings_mapping_import", imports.MAPPINGS.permission,
+        "A CSV or XLSX file of codes becomes proposals",
+    ),
+    navigation.Link(
+        "Import charge codes", "admin:mappings_chargecode_import", imports.CHARGE_CODES.permission,
+        "A CSV or XLSX file adds and changes charge codes",
+    ),
+)  # fmt: skip
 
 
 def address_of(record: Any) -> str:

@@ -31,6 +31,7 @@ def pages() -> list[str]:
         "/hub/dispatch/",
         "/mappings/mapping/",
         "/mappings/mapping/add/",
+        "/mappings/mapping/import/",
         "/mappings/department/",
         "/hub/endpoint/",
         "/password_change/",

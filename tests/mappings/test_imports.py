@@ -168,3 +168,16 @@ def test_semicolons_and_a_byte_order_mark_are_understood(carebill: Partner, auth
         + b"carebill;department;RIVER;C3;R110;;;\r\n"
     )
     assert imports.import_mappings(content, "m.csv", by=author).totals == {"new": 1}
+
+
+def test_a_file_as_plain_text_says_what_the_file_says(carebill: Partner, author: Actor) -> None:
+    """CSV stays as it is, without its mark; a workbook keeps its own columns, and an import takes both back."""
+    wanted = {"columns": imports.MAPPING_COLUMNS, "required": imports.MAPPING_REQUIRED}
+    assert sheets.plain(b"\xef\xbb\xbf" + FILE, "m.csv", **wanted) == FILE.decode()
+    content = xlsx([*imports.MAPPING_REQUIRED, None], ["carebill", "department", "-7", "R110", None])
+    told = sheets.plain(content, "m.xlsx", **wanted)
+    assert told.splitlines() == ["partner,domain,source_code,target_code", "carebill,department,'-7,R110"]
+    assert sheets.read(told.encode(), "m.csv", **wanted)[0]["source_code"] == "-7"
+    assert sheets.plain(xlsx([*imports.MAPPING_REQUIRED]), "m.xlsx", **wanted).splitlines() == [
+        "partner,domain,source_code,target_code"
+    ]
