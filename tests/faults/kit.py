@@ -4,13 +4,16 @@ It reads tables by SQL and the ERP over HTTP; it shares no code with what it che
 """
 
 from collections import Counter
+from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
+import pytest
 from django.db import connection
 
 from hub.models import Dispatch
+from hub.routing import Outbound, Outcome, registry
 from tests import world
 
 LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
@@ -36,6 +39,24 @@ def run_through(rounds: int = 12) -> None:
         if not Dispatch.objects.filter(status__in=["sending", "waiting", "in_doubt"]).exists():
             return
         make_due()
+
+
+def asked_of_erp(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What this process asks of the ERP from now on, in order: "send" or "find". The calls are really made."""
+    asked: list[str] = []
+    route = registry.routes["journals.post"]
+    assert isinstance(route, Outbound)
+
+    def send(*args: Any) -> Outcome:
+        asked.append("send")
+        return route.send(*args)
+
+    def find(*args: Any) -> Outcome:
+        asked.append("find")
+        return route.find(*args)
+
+    monkeypatch.setitem(registry.routes, route.name, replace(route, send=send, find=find))
+    return asked
 
 
 def sent_money(*messages: bytes) -> Decimal:

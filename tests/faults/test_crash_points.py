@@ -14,7 +14,7 @@ from django.db import connection
 from hub import access, interventions
 from hub.models import Dispatch, Message
 from tests import world
-from tests.faults.kit import Books, cases, rows, run_through
+from tests.faults.kit import Books, asked_of_erp, cases, rows, run_through
 from tests.world import ROOT, dft, ft1
 
 pytestmark = pytest.mark.crash
@@ -68,13 +68,17 @@ def test_F_W1_killed_at_any_point_nothing_is_lost_or_done_twice(committed_books:
     assert set(Message.objects.values_list("status", flat=True)) == {"applied"}
 
 
-def test_F_W1_what_was_sent_and_not_settled_is_looked_up_and_not_sent_again(committed_books: Books) -> None:
+def test_F_W1_what_was_sent_and_not_settled_is_looked_up_and_not_sent_again(
+    committed_books: Books, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The dead worker's journal is in the ERP: the next one finds it under its key, and no second one is made."""
     world.receive(*SENT)
     assert worker("sent, not settled") == -signal.SIGKILL
     assert committed_books.totals()["journals"] == 1
     (key,) = Dispatch.objects.values_list("pk", flat=True)
+    asked = asked_of_erp(monkeypatch)
     run_through()
+    assert asked == ["find"]  # the ERP's own guard would hide a second send
     assert list(Dispatch.objects.values_list("pk", "status")) == [(key, "delivered")]
     committed_books.agree(*SENT, posted=17)
 

@@ -1,6 +1,5 @@
 """The ERP misbehaves in every way it can: after recovery each charge is in its ledger exactly once (F-E1 to F-E5)."""
 
-from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -9,9 +8,8 @@ import pytest
 from erp.models import Journal, JournalLine
 from hub import access, interventions
 from hub.models import Delivery, Dispatch, Endpoint
-from hub.routing import Outbound, Outcome, registry
 from tests import world
-from tests.faults.kit import Books, cases, make_due, rows, run_through
+from tests.faults.kit import Books, asked_of_erp, cases, make_due, rows, run_through
 from tests.world import dft, ft1
 
 # Two facts for each of three accounts, one of them a credit that takes a third back.
@@ -89,19 +87,7 @@ def test_F_E2_an_erp_that_stays_away_becomes_one_case_that_closes_by_itself(book
 
 def test_F_E1_nothing_is_sent_again_before_it_was_looked_up(books: Books, monkeypatch: pytest.MonkeyPatch) -> None:
     """A posting whose answer got lost is found under its key and never posted a second time."""
-    asked: list[str] = []
-    route = registry.routes["journals.post"]
-    assert isinstance(route, Outbound)
-
-    def send(*args: Any) -> Outcome:
-        asked.append("send")
-        return route.send(*args)
-
-    def find(*args: Any) -> Outcome:
-        asked.append("find")
-        return route.find(*args)
-
-    monkeypatch.setitem(registry.routes, route.name, replace(route, send=send, find=find))
+    asked = asked_of_erp(monkeypatch)
     world.receive(SENT[0])
     books.fault("commit_then_die", times=1)
     run_through()
