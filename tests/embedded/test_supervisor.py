@@ -47,7 +47,9 @@ class Stage:
 
     def pid(self, name: str) -> int:
         """The process id of a running process."""
-        return self.supervisor.members[name].process.pid or 0
+        pid = self.supervisor.members[name].process.pid
+        assert pid, f"{name} was never started"  # signals to process 0 would reach ourselves
+        return pid
 
     @property
     def output(self) -> str:
@@ -278,7 +280,7 @@ def test_told_when_all_are_up(tmp_path: Path) -> None:
             while member.state is not State.UP:
                 supervisor.turn()
             assert calls == ["up"]
-            os.kill(member.process.pid or 0, signal.SIGKILL)
+            member.process.kill()
             while member.state is State.UP:
                 supervisor.turn()
     finally:
