@@ -263,8 +263,9 @@ def test_children_die_with_a_killed_supervisor(tmp_path: Path) -> None:
     process.kill()
     process.communicate()
     assert leftovers.wait_gone([sleeper], 10) == []
-    assert leftovers.marked(tmp_path) == [deaf]
-    assert leftovers.sweep(tmp_path) == [deaf]
+    left = leftovers.marked(tmp_path)
+    assert set(left) <= {deaf}  # on a busy machine the signal may reach it before it has gone deaf
+    assert leftovers.sweep(tmp_path) == left
     assert leftovers.wait_gone([deaf], 10) == []
 
 
