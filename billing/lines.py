@@ -137,7 +137,7 @@ def captured(line: Line) -> CapturedLine:
     words = line.words
     assert words is not None
     return CapturedLine(
-        charge_id=str(line.id), line_key=line.key, department=words.department, cost_center=words.cost_center,
+        charge_id=line.id, line_key=line.key, department=words.department, cost_center=words.cost_center,
         charge_code=words.charge_code, revenue_code=words.revenue_code, service_line=words.service_line,
         expense_account=words.expense_account, quantity=line.charge.quantity, amount=line.amount,
         unit_cost=words.unit_cost, cost_basis=words.cost_basis, service_date=line.charge.service_date,
@@ -150,6 +150,6 @@ def reversed_(line: Line) -> ReversedLine:
     assert line.words is not None
     assert line.original is not None
     return ReversedLine(
-        charge_id=str(line.id), line_key=line.key, original_id=str(line.original.id), quantity=-line.charge.quantity,
+        charge_id=line.id, line_key=line.key, original_id=line.original.id, quantity=-line.charge.quantity,
         amount=-line.amount, service_date=line.charge.service_date, posting_date=line.words.posting_date,
     )  # fmt: skip

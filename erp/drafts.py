@@ -60,8 +60,8 @@ class Desk:
         self._originals: dict[UUID, list[Posting]] = defaultdict(list)
         self._reversals: dict[UUID, list[Posting]] = defaultdict(list)
         self._done: set[UUID] = set()
-        own = {UUID(line.charge_id) for one in heard for line in one.fact.lines}
-        originals = {UUID(line.original_id) for fact in reversed_ for line in fact.lines}
+        own = {line.charge_id for one in heard for line in one.fact.lines}
+        originals = {line.original_id for fact in reversed_ for line in fact.lines}
         for charge_id, leg, account, cost_center, debit, credit, quantity, original_id, mirrors in bulk.fetch(
             POSTINGS, {"ids": bulk.uuids(own | originals)}
         ):
@@ -75,7 +75,7 @@ class Desk:
         make = self._captured if isinstance(one.fact, ChargeCaptured) else self._reversed
         draft = Draft(one)
         for line in one.fact.lines:
-            charge_id = UUID(line.charge_id)
+            charge_id = line.charge_id
             if charge_id not in self._done:  # costed before: hearing it again changes nothing
                 draft.charges.append(make(one.fact, line, charge_id))
         for charge in draft.charges:  # a reversal later in this batch must see them
@@ -109,6 +109,6 @@ class Desk:
         return Drafted(charge_id, line.posting_date, postings, line.cost_basis)
 
     def _reversed(self, _fact: ChargeReversed, line: ReversedLine, charge_id: UUID) -> Drafted:
-        original = UUID(line.original_id)
+        original = line.original_id
         postings = allocation.reverse(self._originals[original], line.quantity, self._reversals[original])
         return Drafted(charge_id, line.posting_date, postings, "original", original)

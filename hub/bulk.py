@@ -55,9 +55,11 @@ def _quoted(value: str) -> str:
     return f'"{escaped}"'
 
 
-def jsonb(value: Any) -> Jsonb:
-    """A jsonb value for COPY."""
-    return Jsonb(value, dumps=json)
+class Encoded(Jsonb):
+    """JSON that is written already, for a jsonb column of `copy`."""
+
+    def __init__(self, text: bytes) -> None:
+        super().__init__(text, dumps=bytes)
 
 
 def json(value: Any) -> str:

@@ -114,7 +114,7 @@ def _joined(route: Outbound, claimed: Sequence[tuple[UUID, UUID, UUID]]) -> dict
     heard: dict[UUID, list[Heard]] = defaultdict(list)
     for delivery_id, dispatch_id, fact_id in sorted(claimed):
         correlation_id, published_at, payload = facts[fact_id]
-        fact = route.fact.decode(bulk.unjson(payload))
+        fact = route.fact.decode(payload)
         heard[dispatch_id].append(Heard(fact, fact_id, delivery_id, correlation_id, published_at))
     return heard
 
@@ -143,6 +143,6 @@ def open_calls(route: Outbound, endpoint: Endpoint, lane: int) -> list[Call]:
 def _heard(route: Outbound, dispatch_ids: Sequence[UUID]) -> dict[UUID, list[Heard]]:
     heard: dict[UUID, list[Heard]] = defaultdict(list)
     for dispatch_id, id_, fact_id, correlation_id, published_at, payload in bulk.fetch(HEARD, [list(dispatch_ids)]):
-        fact = route.fact.decode(bulk.unjson(payload))
+        fact = route.fact.decode(payload)
         heard[dispatch_id].append(Heard(fact, fact_id, id_, correlation_id, published_at))
     return heard

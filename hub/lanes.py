@@ -36,15 +36,15 @@ class Lease:
 LEASE = """
 UPDATE hub_lane l
 SET token = %(token)s, leased_until = clock_timestamp() + make_interval(secs => %(lease_s)s),
-    backend_pid = pg_backend_pid(), backend_start = (SELECT a.backend_start FROM pg_stat_activity a
-        WHERE a.pid = pg_backend_pid()),
+    backend_pid = pg_backend_pid(), backend_start = (SELECT a.backend_start
+        FROM pg_stat_get_activity(pg_backend_pid()) a),
     served_at = clock_timestamp(), careful = CASE WHEN l.token IS NULL THEN l.careful ELSE %(careful)s END
 FROM (
     SELECT c.id FROM hub_lane c
     WHERE c.queue = %(queue)s
       AND (c.token IS NULL OR c.leased_until < clock_timestamp()
-           OR (%(heirs)s AND NOT EXISTS (SELECT 1 FROM pg_stat_activity a
-               WHERE a.pid = c.backend_pid AND a.backend_start = c.backend_start)))
+           OR (%(heirs)s AND NOT EXISTS (SELECT 1 FROM pg_stat_get_activity(c.backend_pid) a
+               WHERE a.backend_start = c.backend_start)))
       AND {busy}
     ORDER BY c.served_at NULLS FIRST, c.number
     LIMIT %(share)s
@@ -58,7 +58,8 @@ RETURNING l.number, l.careful
 def lease(queue: str, *, busy: str, share: int, heirs: bool = True, **params: object) -> Lease | None:
     """Take up to `share` free lanes of the queue that have work, or None.
 
-    `busy` is an SQL condition on `c.number`. `heirs` lets a dead session's lane be taken before its lease runs out.
+    `busy` is an SQL condition on `c.number`, true or NULL. `heirs` lets a dead session's lane be taken before its
+    lease runs out.
     """
     token = ids.uuid7()
     rows = bulk.fetch(

@@ -53,7 +53,7 @@ def publish(published: Iterable[Published]) -> list[UUID]:
         key = fact.key[:200]
         facts.append(
             (
-                fact_id, fact.name, key, bulk.jsonb(fact.encode()), item.message_id, item.cause_id,
+                fact_id, fact.name, key, bulk.Encoded(fact.encode()), item.message_id, item.cause_id,
                 item.correlation_id, now,
             )
         )  # fmt: skip
@@ -121,9 +121,10 @@ unnest(%(numbers)s::smallint[]) l(n) CROSS JOIN LATERAL (
 class Deliveries:
     """One reaction's deliveries as a queue for `hub.batches`."""
 
+    # A scalar look at each lane's first row, as in `hub.pipeline`.
     busy = (
-        "EXISTS (SELECT 1 FROM hub_delivery d WHERE d.route = %(route)s AND d.endpoint_id IS NULL"
-        " AND d.lane = c.number AND d.status = 'pending')"
+        "(SELECT true FROM hub_delivery d WHERE d.route = %(route)s AND d.endpoint_id IS NULL"
+        " AND d.lane = c.number AND d.status = 'pending' LIMIT 1)"
     )
 
     def __init__(self, route: Reaction) -> None:
@@ -153,7 +154,7 @@ class Deliveries:
         kinds = {kind.name: kind.decode for kind in self.route.facts}
         free = [row for row in rows if not row.blocked]
         heard = [
-            Heard(kinds[row.fact](bulk.unjson(row.payload)), row.fact_id, row.id, row.correlation_id, row.published_at)
+            Heard(kinds[row.fact](row.payload), row.fact_id, row.id, row.correlation_id, row.published_at)
             for row in free
         ]
         refused = (self.route.apply(heard, by=access.SYSTEM) if heard else None) or {}

@@ -25,15 +25,15 @@ class Document(Protocol):
 
 
 class Fact(Protocol):
-    """A frozen dataclass in the past tense, e.g. `ChargeCaptured`; `name` carries the version."""
+    """An immutable record in the past tense, e.g. `ChargeCaptured`; `name` carries the version."""
 
     name: ClassVar[str]
 
     @property
     def key(self) -> str: ...  # what its deliveries are kept in order by
-    def encode(self) -> dict[str, Any]: ...
+    def encode(self) -> bytes: ...  # JSON
     @classmethod
-    def decode(cls, payload: Mapping[str, Any], /) -> "Fact": ...
+    def decode(cls, payload: str, /) -> "Fact": ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -60,7 +60,7 @@ def _choice(settings: Mapping[str, Any], name: str) -> str:
 def _currency(settings: Mapping[str, Any]) -> str:
     value = settings.get("currency", "USD")
     try:
-        return currency_code(str(value), "settings", 0)
+        return currency_code(str(value))
     except ParseError:
         raise _bad("currency", "is an ISO 4217 code, such as USD") from None
 

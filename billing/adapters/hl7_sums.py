@@ -5,13 +5,15 @@ unit amount is not. A charge with a minus is flagged, and is a credit only where
 """
 
 from decimal import Decimal
+from functools import lru_cache
 from typing import Final, NamedTuple
 
-from billing.adapters.hl7_line import Line
+from billing.adapters.hl7_line import Line, component
 from billing.adapters.hl7_settings import ChargeSettings
 from billing.adapters.hl7_values import currency_code, number
 from billing.adapters.notes import Notes
 from hub.errors import ParseError
+from hub.formats import hl7
 
 CENT: Final = Decimal("0.01")
 LARGEST: Final = Decimal(10) ** 15  # what an amount's column keeps
@@ -34,8 +36,7 @@ class Sums(NamedTuple):
 
 def read_sums(line: Line, kind: str, options: ChargeSettings, notes: Notes) -> Sums:
     """The line's numbers; `kind` is what FT1-6 says. Flags: sign_ambiguous, negative_charge, extension_differs."""
-    text = line.code(10)
-    quantity = number(text, line.at, 10, digits=8, places=4) if text else ONE
+    quantity = _quantity(line)
     amount, currency = read_money(line, 11, MONEY_PLACES)
     unit, unit_currency = read_money(line, 12, UNIT_PLACES)
     currency = _one_currency(currency, unit_currency, line, 12)
@@ -70,17 +71,35 @@ def read_money(line: Line, field: int, places: int) -> tuple[Decimal | None, str
     raw = line.fields[field]
     if not raw:
         return None, ""
-    text = line.code(field)
+    try:
+        return _money(raw, line.separators, places)
+    except ParseError as error:
+        raise line.wrong(error, field) from None
+
+
+@lru_cache(maxsize=8192)  # prices out of a charge master
+def _money(raw: str, separators: hl7.Separators, places: int) -> tuple[Decimal | None, str]:
+    text = component(raw, separators, 1, 1)
     if not text:
         return None, ""
-    value = number(text, line.at, field, digits=15, places=places)
+    value = number(text, 15, places)
     if raw == text:
         return value, ""
     # CP-2 is a price type of two letters (table 0205), MO-2 a currency of three.
-    currency = line.part(field, 1, 2) or line.part(field, 2)
-    if not currency or (len(currency) != 3 and not line.part(field, 1, 2)):
+    stated, second = component(raw, separators, 1, 2), component(raw, separators, 2, 1)
+    if not stated and len(second) != 3:
         return value, ""
-    return value, currency_code(currency, line.at, field)
+    return value, currency_code(stated or second)
+
+
+def _quantity(line: Line) -> Decimal:
+    text = line.firsts[10]
+    if not text:
+        return ONE
+    try:
+        return number(text, 8, 4)
+    except ParseError as error:
+        raise line.wrong(error, 10) from None
 
 
 def _extension_differs(quantity: Decimal, unit: Decimal | None, amount: Decimal | None, line: Line) -> bool:

@@ -22,37 +22,34 @@ _LONGEST_NUMBER: Final = 40  # characters; keeps a hostile number from costing t
 _NDC_FORMS: Final = {(4, 4, 2), (5, 3, 2), (5, 4, 1), (5, 4, 2)}
 
 
-def number(text: str, at: str, field: int, *, digits: int, places: int) -> Decimal:
+@lru_cache(maxsize=8192)  # quantities, and prices out of a charge master
+def number(text: str, digits: int, places: int) -> Decimal:
     """A decimal of at most `digits` before the point and `places` after it; `ParseError` CHG_NUMBER or CHG_TOO_LONG.
 
-    `at` and `field` name the place, e.g. FT1[2] and 10; they are put together only when an error is raised.
+    The error names no place: whoever knows it adds it (`Line.wrong`).
     """
     match = _NUMBER.fullmatch(text) if len(text) <= _LONGEST_NUMBER else None
     if match is None:
-        raise ParseError(
-            "CHG_NUMBER", "this is not a number; send digits and a point, for example 12.50", where=f"{at}-{field}"
-        )
+        raise ParseError("CHG_NUMBER", "this is not a number; send digits and a point, for example 12.50")
     fraction = match[1] or match[2]
     if fraction and len(fraction) > places:
         exact = fraction.rstrip("0")
         if len(exact) > places:
             problem = f"the number has more than {places} decimals, and rounding it is not ours to decide; round it"
-            raise ParseError("CHG_TOO_LONG", f"{problem} at its source", where=f"{at}-{field}")
+            raise ParseError("CHG_TOO_LONG", f"{problem} at its source")
         text = text[: len(text) - (len(fraction) - len(exact))]
     value = Decimal(text)
     if value.adjusted() >= digits:
         problem = f"the number has more than {digits} digits before the point; correct it at its source"
-        raise ParseError("CHG_TOO_LONG", problem, where=f"{at}-{field}")
+        raise ParseError("CHG_TOO_LONG", problem)
     return value or value.copy_abs()  # a minus before a zero says nothing
 
 
-def currency_code(text: str, at: str, field: int) -> str:
+def currency_code(text: str) -> str:
     """An ISO 4217 code in capitals; `ParseError` CHG_CURRENCY when it is none."""
     code = text.upper()
     if _CURRENCY.fullmatch(code) is None:
-        raise ParseError(
-            "CHG_CURRENCY", "this is not a currency; send its ISO 4217 code, such as USD", where=f"{at}-{field}"
-        )
+        raise ParseError("CHG_CURRENCY", "this is not a currency; send its ISO 4217 code, such as USD")
     return code
 
 

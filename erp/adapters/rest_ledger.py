@@ -24,7 +24,7 @@ def write_journal(key: UUID, facts: Sequence[CostAllocated]) -> bytes:
                 "cost_center": leg.cost_center,
                 "debit": str(leg.debit),
                 "credit": str(leg.credit),
-                "reference": leg.charge_id,
+                "reference": str(leg.charge_id),
                 "statistical_quantity": str(leg.quantity),
                 "memo": leg.memo,
             }

@@ -65,7 +65,7 @@ def _write(done: Sequence[Draft]) -> None:
         said, cause = draft.heard.fact, draft.heard
         for posting_date, charges in draft.by_date():
             costly = [charge for charge in charges if charge.postings]
-            free = tuple(str(charge.charge_id) for charge in charges if not charge.postings)
+            free = tuple(charge.charge_id for charge in charges if not charge.postings)
             if free:
                 facts.append(
                     outbox.Published(
@@ -77,7 +77,7 @@ def _write(done: Sequence[Draft]) -> None:
                 total = sum((leg.debit for leg in fact.legs), Decimal(0))
                 allocations.append(
                     (
-                        UUID(fact.allocation_id),
+                        fact.allocation_id,
                         cause.fact_id,
                         said.account,
                         said.facility,
@@ -87,7 +87,7 @@ def _write(done: Sequence[Draft]) -> None:
                         now,
                     )
                 )
-                rows += _rows(UUID(fact.allocation_id), costly)
+                rows += _rows(fact.allocation_id, costly)
                 facts.append(outbox.Published(fact, cause.correlation_id, cause_id=cause.fact_id))
     if allocations:
         bulk.copy("erp_allocation", ALLOCATIONS, allocations)
@@ -95,14 +95,14 @@ def _write(done: Sequence[Draft]) -> None:
     outbox.publish(facts)
 
 
-def _nothing_to_post(facility: str, charge_ids: tuple[str, ...]) -> JournalPosted:
+def _nothing_to_post(facility: str, charge_ids: tuple[UUID, ...]) -> JournalPosted:
     """Charges that cost nothing need no journal: for whoever waits, they are done."""
-    return JournalPosted(journal_id="", facility=facility, erp_reference="nothing to post", charge_ids=charge_ids)
+    return JournalPosted(journal_id=None, facility=facility, erp_reference="nothing to post", charge_ids=charge_ids)
 
 
 def _allocated(said: Any, posting_date: date, costly: Sequence[Drafted]) -> CostAllocated:
     return CostAllocated(
-        allocation_id=str(ids.uuid7()), account=said.account, facility=said.facility, currency=said.currency,
+        allocation_id=ids.uuid7(), account=said.account, facility=said.facility, currency=said.currency,
         posting_date=posting_date,
         legs=tuple(_leg(charge, posting) for charge in costly for posting in charge.postings),
     )  # fmt: skip
@@ -121,7 +121,7 @@ def _rows(allocation_id: UUID, costly: Sequence[Drafted]) -> list[tuple[Any, ...
 
 def _leg(charge: Drafted, posting: Posting) -> Leg:
     return Leg(
-        line_key=f"{charge.charge_id}:{posting.leg}", charge_id=str(charge.charge_id), account=posting.account,
+        line_key=f"{charge.charge_id}:{posting.leg}", charge_id=charge.charge_id, account=posting.account,
         cost_center=posting.cost_center, debit=posting.debit, credit=posting.credit, quantity=posting.quantity,
     )  # fmt: skip
 
@@ -147,13 +147,17 @@ def assemble(endpoint: Endpoint, calls: Sequence[tuple[UUID, Sequence[Heard]]], 
                 now,
             )
         )  # fmt: skip
-        members += [(UUID(one.fact.allocation_id), key) for one in heard]
+        members += [(one.fact.allocation_id, key) for one in heard]
     bulk.copy("erp_journal", JOURNALS, rows)
     bulk.run(
         "UPDATE erp_allocation a SET journal_id = w.journal_id"
-        " FROM unnest(%s::uuid[], %s::uuid[]) w(id, journal_id) WHERE a.id = w.id",
-        [bulk.uuids(allocation_id for allocation_id, _ in members), bulk.uuids(key for _, key in members)],
-    )
+        " FROM unnest(%s::uuid[], %s::uuid[]) w(id, journal_id)"
+        " WHERE a.id = w.id AND a.id BETWEEN %s AND %s",  # a range keeps the planner from reading the whole table
+        [
+            bulk.uuids(allocation_id for allocation_id, _ in members), bulk.uuids(key for _, key in members),
+            min(members)[0], max(members)[0],
+        ],
+    )  # fmt: skip
     audit.record("journals.assemble", by=by, subject_type="erp.journal", count=len(rows))
 
 
@@ -164,7 +168,7 @@ WHERE j.id = w.id AND j.status = 'posting'
 RETURNING j.id, j.facility, j.status, j.erp_reference
 """
 CHARGES = """
-SELECT a.journal_id, array_agg(DISTINCT l.charge_id::text)
+SELECT a.journal_id, array_agg(DISTINCT l.charge_id)
 FROM erp_allocation a JOIN erp_journalline l ON l.allocation_id = a.id
 WHERE a.journal_id = ANY(%s) GROUP BY a.journal_id
 """
@@ -183,7 +187,7 @@ def settle(settled: Sequence[tuple[UUID, Outcome]], *, by: Actor) -> None:
     outbox.publish(
         outbox.Published(
             JournalPosted(
-                journal_id=str(key), facility=posted[key][0], erp_reference=posted[key][1],
+                journal_id=key, facility=posted[key][0], erp_reference=posted[key][1],
                 charge_ids=tuple(charge_ids),
             ),
             key,

@@ -11,7 +11,7 @@ from hub.formats.hl7_escapes import escape, unescape
 from hub.formats.hl7_message import Message, parse
 from hub.formats.hl7_names import NAMES, SEGMENTS, field_name, segment_name
 from hub.formats.hl7_paths import Path, path
-from hub.formats.hl7_segment import Segment
+from hub.formats.hl7_segment import Segment, place
 from hub.formats.hl7_separators import STANDARD, Separators
 from hub.formats.hl7_write import NULL, Field, build
 
@@ -37,6 +37,7 @@ __all__ = [
     "parse",
     "path",
     "peek",
+    "place",
     "segment_name",
     "split",
     "unescape",

@@ -1,8 +1,8 @@
 """The characters that a message is taken apart by: read from MSH-1 and MSH-2, never assumed (HL7 v2 ch. 2.5.4)."""
 
 import string
-from dataclasses import dataclass
 from functools import lru_cache
+from typing import NamedTuple
 
 from hub.errors import ParseError
 
@@ -13,8 +13,7 @@ _LONGEST = 16  # far more than anybody sends; keeps the cache small whatever com
 _EXAMPLE = r"^~\&"
 
 
-@dataclass(frozen=True, slots=True)
-class Separators:
+class Separators(NamedTuple):
     """MSH-1 and the parts of MSH-2; a part that the sender left out is "" and is not used for reading either."""
 
     field: str = "|"

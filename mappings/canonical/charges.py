@@ -1,16 +1,16 @@
 """Charges: what a billing platform says was done for an account, and what the hub made of it."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
-from typing import Any, ClassVar, Self
+from typing import ClassVar
+from uuid import UUID
+
+from mappings.canonical.base import Document, Fact, Row
 
 ZERO = Decimal(0)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Charge:
+class Charge(Document, frozen=True, kw_only=True):
     """One charge or credit line as read from the wire, still in the partner's codes (HL7 v2.5.1 ch. 6, FT1).
 
     `quantity` and amounts carry the sign of the effect: a credit is negative. Amounts are in `currency`, None where
@@ -62,11 +62,10 @@ class Charge:
         return self.unit_amount * self.quantity if self.unit_amount is not None else ZERO
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CapturedLine:
+class CapturedLine(Row, frozen=True, kw_only=True):
     """A charge line in our words, as other domains hear it."""
 
-    charge_id: str
+    charge_id: UUID
     line_key: str
     department: str
     cost_center: str
@@ -82,26 +81,8 @@ class CapturedLine:
     posting_date: date
     late: bool = False
 
-    def encode(self) -> list[Any]:
-        return [
-            self.charge_id, self.line_key, self.department, self.cost_center, self.charge_code, self.revenue_code,
-            self.service_line, self.expense_account, str(self.quantity), str(self.amount),
-            None if self.unit_cost is None else str(self.unit_cost), self.cost_basis,
-            self.service_date.isoformat(), self.posting_date.isoformat(), self.late,
-        ]  # fmt: skip
 
-    @classmethod
-    def decode(cls, row: list[Any]) -> Self:
-        return cls(
-            charge_id=row[0], line_key=row[1], department=row[2], cost_center=row[3], charge_code=row[4],
-            revenue_code=row[5], service_line=row[6], expense_account=row[7], quantity=Decimal(row[8]),
-            amount=Decimal(row[9]), unit_cost=None if row[10] is None else Decimal(row[10]), cost_basis=row[11],
-            service_date=date.fromisoformat(row[12]), posting_date=date.fromisoformat(row[13]), late=row[14],
-        )  # fmt: skip
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ChargeCaptured:
+class ChargeCaptured(Fact, frozen=True, kw_only=True):
     """Charges of one account entered the hub's books, in one message's order."""
 
     name: ClassVar[str] = "charge.captured/1"
@@ -114,52 +95,20 @@ class ChargeCaptured:
     def key(self) -> str:
         return self.account
 
-    def encode(self) -> dict[str, Any]:
-        return {
-            "account": self.account,
-            "facility": self.facility,
-            "currency": self.currency,
-            "lines": [line.encode() for line in self.lines],
-        }
 
-    @classmethod
-    def decode(cls, payload: Mapping[str, Any]) -> Self:
-        return cls(
-            account=payload["account"],
-            facility=payload["facility"],
-            currency=payload["currency"],
-            lines=tuple(map(CapturedLine.decode, payload["lines"])),
-        )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReversedLine:
+class ReversedLine(Row, frozen=True, kw_only=True):
     """A credit that found its original: how much of it is taken back, at the original's cost and dimensions."""
 
-    charge_id: str  # the credit's own
+    charge_id: UUID  # the credit's own
     line_key: str
-    original_id: str
+    original_id: UUID
     quantity: Decimal  # positive: how much of the original goes back
     amount: Decimal  # positive
     service_date: date
     posting_date: date
 
-    def encode(self) -> list[Any]:
-        return [
-            self.charge_id, self.line_key, self.original_id, str(self.quantity), str(self.amount),
-            self.service_date.isoformat(), self.posting_date.isoformat(),
-        ]  # fmt: skip
 
-    @classmethod
-    def decode(cls, row: list[Any]) -> Self:
-        return cls(
-            charge_id=row[0], line_key=row[1], original_id=row[2], quantity=Decimal(row[3]), amount=Decimal(row[4]),
-            service_date=date.fromisoformat(row[5]), posting_date=date.fromisoformat(row[6]),
-        )  # fmt: skip
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ChargeReversed:
+class ChargeReversed(Fact, frozen=True, kw_only=True):
     """Charges of one account were taken back, wholly or in part."""
 
     name: ClassVar[str] = "charge.reversed/1"
@@ -171,20 +120,3 @@ class ChargeReversed:
     @property
     def key(self) -> str:
         return self.account
-
-    def encode(self) -> dict[str, Any]:
-        return {
-            "account": self.account,
-            "facility": self.facility,
-            "currency": self.currency,
-            "lines": [line.encode() for line in self.lines],
-        }
-
-    @classmethod
-    def decode(cls, payload: Mapping[str, Any]) -> Self:
-        return cls(
-            account=payload["account"],
-            facility=payload["facility"],
-            currency=payload["currency"],
-            lines=tuple(map(ReversedLine.decode, payload["lines"])),
-        )

@@ -1,15 +1,15 @@
 """Visits: what a hospital's registration says happened to an account."""
 
-from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 from typing import ClassVar
 
+from mappings.canonical.base import Document
+
 ZERO = Decimal(0)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class VisitEvent:
+class VisitEvent(Document, frozen=True, kw_only=True):
     """One event of one account, still in the partner's codes (HL7 v2.5.1 ch. 3). No name, birth date or address.
 
     `kind`: admit (also a registered outpatient), discharge, update, cancel (of the admission), reopen (the discharge

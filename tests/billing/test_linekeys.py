@@ -1,6 +1,5 @@
 """What makes a charge line the same line: pure, by table and by property (domain 5.1 rule 1)."""
 
-from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 from typing import Any
@@ -9,6 +8,7 @@ from uuid import UUID
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from billing import linekeys
 from mappings.canonical import Charge

@@ -1,11 +1,11 @@
 """Whole messages against what they become, ours and those that nobody here wrote."""
 
 import json
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import asdict
 
 from billing.adapters.hl7 import read_dft
 from hub.errors import ParseError

@@ -1,10 +1,10 @@
 """Whole messages of registration against the visit events that they become."""
 
 import json
-from dataclasses import asdict
 from pathlib import Path
 
 import pytest
+from msgspec.structs import asdict
 
 from billing.adapters.hl7 import read_adt
 from hub.formats import hl7
