@@ -90,7 +90,9 @@ class Hub:
             values = fields.split()
             owner = "postgres" if name == "postgres" else groups.get(int(values[2]))  # values[2]: process group
             if owner is not None:
-                used[owner] += (int(values[11]) + int(values[12])) / os.sysconf("SC_CLK_TCK")
+                # Of PostgreSQL also what its ended children used: a worker's session ends with each of its turns.
+                spent = sum(map(int, values[11:15] if owner == "postgres" else values[11:13]))
+                used[owner] += spent / os.sysconf("SC_CLK_TCK")
         return used
 
     def ledger(self) -> dict[str, Any]:

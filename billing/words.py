@@ -13,6 +13,7 @@ from decimal import ROUND_HALF_UP, Decimal
 from typing import TypeVar
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+import msgspec
 from django.utils import timezone
 
 from hub.routing import MissingCode, Part
@@ -32,8 +33,7 @@ Problem = tuple[str, str]  # a reason in a word, and a sentence
 FINE: Problem = ("", "")
 
 
-@dataclass(frozen=True, slots=True)
-class ChargeWords:
+class ChargeWords(msgspec.Struct, frozen=True):
     """What the hub's own books say about a charge line. Money is per unit, in `currency`."""
 
     facility: str

@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal
 
+import msgspec
+
 from mappings.canonical import CapturedLine
 
 CENT = Decimal("0.01")
@@ -19,8 +21,7 @@ class Share:
     percent: Decimal
 
 
-@dataclass(frozen=True, slots=True)
-class Posting:
+class Posting(msgspec.Struct, frozen=True):
     """One debit or credit of a charge. `leg` counts from 0; `mirrors` is the original's leg that it takes back."""
 
     leg: int

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from datetime import date
 from uuid import UUID
 
+import msgspec
+
 from erp import allocation, rules
 from erp.allocation import Posting
 from hub import bulk
@@ -15,8 +17,7 @@ from mappings import masters
 from mappings.canonical import CapturedLine, ChargeCaptured, ChargeReversed, ReversedLine
 
 
-@dataclass(slots=True)
-class Drafted:
+class Drafted(msgspec.Struct):
     """The legs of one charge or credit."""
 
     charge_id: UUID
@@ -43,7 +44,9 @@ class Draft:
 
 POSTINGS = (
     "SELECT charge_id, leg, account, cost_center, debit, credit, quantity, original_id, original_leg"
-    " FROM erp_journalline WHERE charge_id = ANY(%(ids)s::uuid[]) OR original_id = ANY(%(ids)s::uuid[])"
+    " FROM erp_journalline WHERE charge_id = ANY(%(ids)s::uuid[])"
+    " UNION SELECT charge_id, leg, account, cost_center, debit, credit, quantity, original_id, original_leg"
+    " FROM erp_journalline WHERE original_id = ANY(%(originals)s::uuid[])"
     " ORDER BY charge_id, leg"
 )
 
@@ -63,7 +66,7 @@ class Desk:
         own = {line.charge_id for one in heard for line in one.fact.lines}
         originals = {line.original_id for fact in reversed_ for line in fact.lines}
         for charge_id, leg, account, cost_center, debit, credit, quantity, original_id, mirrors in bulk.fetch(
-            POSTINGS, {"ids": bulk.uuids(own | originals)}
+            POSTINGS, {"ids": bulk.uuids(own | originals), "originals": bulk.uuids(originals)}
         ):
             self._done.add(charge_id)
             posting = Posting(leg, account, cost_center, debit, credit, quantity, mirrors)

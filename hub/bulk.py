@@ -10,11 +10,10 @@ from psycopg.types.json import Jsonb
 
 
 def cursor() -> Cursor[Any]:
-    """A raw psycopg cursor on Django's connection, inside Django's transaction."""
+    """A psycopg cursor on Django's connection, inside Django's transaction; the server binds its parameters."""
     connection.ensure_connection()
     raw: Any = connection.connection
-    found: Cursor[Any] = raw.cursor()
-    return found
+    return Cursor(raw)
 
 
 def copy(table: str, columns: Sequence[tuple[str, str]], rows: Iterable[Sequence[Any]]) -> None:
@@ -31,13 +30,13 @@ def copy(table: str, columns: Sequence[tuple[str, str]], rows: Iterable[Sequence
 def fetch(statement: str, params: Sequence[Any] | dict[str, Any] = ()) -> list[Any]:
     """All rows of a statement, as tuples."""
     with cursor() as cur:
-        return cur.execute(statement, params).fetchall()
+        return cur.execute(statement, params, prepare=True).fetchall()
 
 
 def run(statement: str, params: Sequence[Any] | dict[str, Any] = ()) -> int:
     """Execute a statement; returns the number of rows it touched."""
     with cursor() as cur:
-        return cur.execute(statement, params).rowcount
+        return cur.execute(statement, params, prepare=True).rowcount
 
 
 def uuids(values: Iterable[Any]) -> str:

@@ -3,6 +3,8 @@
 import os
 
 from celery import Celery
+from celery.signals import task_prerun
+from django.db import close_old_connections
 from kombu import Queue
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "hub.settings")
@@ -30,6 +32,8 @@ app.conf.update(
         "socket_connect_timeout": 2,
     },
     worker_hijack_root_logger=False,
+    # Celery would close the database's connection around every task, and the plans of our statements with it.
+    CELERY_DB_REUSE_MAX=1_000_000_000,
     timezone="UTC",
     beat_schedule={
         "sweep": {"task": "hub.tasks.sweep", "schedule": 5.0, "options": {"expires": 30}},
@@ -37,3 +41,9 @@ app.conf.update(
     },
 )
 app.autodiscover_tasks(["hub"])
+
+
+@task_prerun.connect
+def _check_connections(**_: object) -> None:
+    """A connection that died or is too old is not used again, as in a web request."""
+    close_old_connections()

@@ -5,11 +5,11 @@ Sends to partners take the same rows from here: see `hub.sending`.
 
 import zlib
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+import msgspec
 import structlog
 from django.conf import settings
 from django.utils import timezone
@@ -20,8 +20,7 @@ from hub.routing import Heard, Outbound, Reaction, registry
 log = structlog.get_logger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class Published:
+class Published(msgspec.Struct, frozen=True):
     """A fact, and what it comes from."""
 
     fact: Any
@@ -86,8 +85,7 @@ def _deliveries(route: Reaction | Outbound, fact: Any, fact_id: UUID, key: str) 
     ]  # fmt: skip
 
 
-@dataclass(slots=True)
-class Claimed:
+class Claimed(msgspec.Struct):
     """One delivery in the worker's hands."""
 
     id: UUID

@@ -12,7 +12,7 @@ from redis import Redis, RedisError
 from hub.celery import app
 
 log = structlog.get_logger(__name__)
-# One ring is enough until a worker has answered it; after this many ms the next one may ring again.
+# One ring is enough until a worker has answered it, at the end of its turn; after so many ms another may come to help.
 RING_MS = 1000
 # While Redis is away nobody waits for it more often than this.
 AWAY_S = 2.0
@@ -66,7 +66,7 @@ def ring(queue: str, endpoint_id: int | None = None) -> None:
 
 
 def answered(queue: str, endpoint_id: int | None = None) -> None:
-    """A worker is up and looking: the next ring counts again."""
+    """Whoever was up stops looking: the next ring counts again."""
     _doorbell.answered(queue, endpoint_id)
 
 

@@ -4,11 +4,13 @@ A route's `name` is stored in rows and is stable for ever. Routes are values: th
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any, ClassVar, Protocol, TypeGuard
 from uuid import UUID
+
+import msgspec
 
 from hub.errors import HubError
 
@@ -36,8 +38,7 @@ class Fact(Protocol):
     def decode(cls, payload: str, /) -> "Fact": ...
 
 
-@dataclass(frozen=True, slots=True)
-class Source:
+class Source(msgspec.Struct, frozen=True):
     """Where a document came from; travels with it so that verbs can tell an auditor."""
 
     message_id: UUID
@@ -46,7 +47,7 @@ class Source:
     partner: str  # Partner.code: the system whose codes are spoken
     correlation_id: UUID
     received_at: datetime
-    settings: Mapping[str, Any] = field(default_factory=dict)  # the endpoint's own configuration
+    settings: Mapping[str, Any] = msgspec.field(default_factory=dict)  # the endpoint's own configuration
     resumed: bool = False  # it was held before and comes again
     facility: str = ""  # ours, where the door serves one
 
@@ -66,8 +67,7 @@ class MissingCode:
     subject: str = ""  # what the case is about, where it is not a code: then `text` says what happened
 
 
-@dataclass(slots=True)
-class Part:
+class Part(msgspec.Struct):
     """One canonical document on its way through the pipeline."""
 
     document: Any
@@ -101,8 +101,7 @@ class Inbound:
     hold: Callable[..., object] | None = None  # hold(parts, by=)
 
 
-@dataclass(frozen=True, slots=True)
-class Heard:
+class Heard(msgspec.Struct, frozen=True):
     """A fact as a reaction or an outbound route receives it."""
 
     fact: Any

@@ -24,14 +24,14 @@ log = structlog.get_logger(__name__)
 CLAIM_LIMIT = 300
 BACKOFF_S, BACKOFF_CAP_S = 0.5, 60.0
 
-BUSY = """(
-    (NOT %(paused)s AND EXISTS (SELECT 1 FROM hub_delivery d WHERE d.route = %(route)s
-        AND d.endpoint_id = %(endpoint)s AND d.lane = c.number AND d.status = 'pending')
-     AND NOT EXISTS (SELECT 1 FROM hub_dispatch o WHERE o.endpoint_id = %(endpoint)s AND o.route = %(route)s
-        AND o.lane = c.number AND o.status IN ('sending', 'waiting', 'in_doubt')))
-    OR EXISTS (SELECT 1 FROM hub_dispatch o WHERE o.endpoint_id = %(endpoint)s AND o.route = %(route)s
-        AND o.lane = c.number
-        AND (o.status = 'sending' OR (o.status IN ('waiting', 'in_doubt') AND o.due_at <= now() AND NOT %(paused)s))))
+# What is open on a lane comes before what waits: nothing new is sent until it is settled. Scalar looks at first rows:
+# an EXISTS would be joined, and read everything that waits.
+BUSY = """coalesce(
+    (SELECT bool_or(o.status = 'sending' OR (o.due_at <= now() AND NOT %(paused)s)) FROM hub_dispatch o
+        WHERE o.endpoint_id = %(endpoint)s AND o.route = %(route)s AND o.lane = c.number
+        AND o.status IN ('sending', 'waiting', 'in_doubt')),
+    NOT %(paused)s AND (SELECT true FROM hub_delivery d WHERE d.route = %(route)s
+        AND d.endpoint_id = %(endpoint)s AND d.lane = c.number AND d.status = 'pending' LIMIT 1))
 """
 
 

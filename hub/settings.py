@@ -157,7 +157,7 @@ SIMPLE_HISTORY_FILEFIELD_TO_CHARFIELD = True
 LANES = environment.number("THROUGHLINE_LANES", 16)
 # How many worker processes share the lanes: each takes at most its share at a time.
 WORKERS = environment.number("THROUGHLINE_WORKERS", 2)
-BATCH_SIZE = environment.number("THROUGHLINE_BATCH_SIZE", 300)
+BATCH_SIZE = environment.number("THROUGHLINE_BATCH_SIZE", 500)
 LEASE_S = environment.number("THROUGHLINE_LEASE_S", 60)
 MAX_ATTEMPTS = environment.number("THROUGHLINE_MAX_ATTEMPTS", 5)
 # Keys that seal partners' secrets: "id:base64 of 32 bytes", the first one seals, all of them open.

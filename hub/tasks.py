@@ -2,6 +2,7 @@
 
 import gc
 import time
+from collections.abc import Callable
 
 import structlog
 from celery import shared_task
@@ -21,28 +22,36 @@ TURN_S, QUIET_S, PAUSE_S = 10.0, 0.25, 0.008
 gc.set_threshold(200_000, 20, 100)
 
 
-def _until_quiet(step) -> int:  # type: ignore[no-untyped-def]
-    """Call `step` until it finds nothing for a while or the turn is over; returns how much it did."""
+def _turn(step: Callable[[], int], name: str, endpoint_id: int | None = None) -> None:
+    """Call `step` until it finds nothing for a while or the turn is over. Who finds nothing at once goes at once.
+
+    While somebody works nobody has to ring; whoever stops says so, and looks once more for what was committed before.
+    A turn that ends with work left rings for its successor: others wait for a worker, too.
+    """
     end = time.monotonic() + TURN_S
+    while step():
+        _linger(step, end)
+        queue.answered(name, endpoint_id)
+        if time.monotonic() >= end:
+            queue.ring(name, endpoint_id)
+            return
+
+
+def _linger(step: Callable[[], int], end: float) -> None:
     quiet = time.monotonic() + QUIET_S
-    total = 0
     while time.monotonic() < min(end, quiet):
-        did = step()
-        total += did
-        if did:
+        if step():
             quiet = time.monotonic() + QUIET_S
         else:
             time.sleep(PAUSE_S)
-    return total
 
 
 @shared_task
 def work() -> None:
     """Messages, then reactions, until there is nothing to do."""
-    queue.answered("work")
     reactions = outbox.reactions()
     try:
-        _until_quiet(lambda: pipeline.process() + sum(outbox.react(route) for route in reactions))
+        _turn(lambda: pipeline.process() + sum(outbox.react(route) for route in reactions), "work")
     except (OperationalError, InterfaceError) as error:
         connection.close()  # the database went away under us; the sweep rings when it is back
         log.warning("database_away", task="work", error=type(error).__name__)
@@ -51,13 +60,12 @@ def work() -> None:
 @shared_task
 def send(endpoint_id: int) -> None:
     """Everything that is due for one endpoint: a slow partner keeps its own worker busy and no other."""
-    queue.answered("send", endpoint_id)
     try:
         endpoint = Endpoint.objects.select_related("partner").filter(pk=endpoint_id, active=True).first()
         if endpoint is None:  # switched off or renamed since the bell was rung
             return
         roads = sending.roads(endpoint)
-        _until_quiet(lambda: sum(sending.step(route, endpoint) for route in roads))
+        _turn(lambda: sum(sending.step(route, endpoint) for route in roads), "send", endpoint_id)
     except (OperationalError, InterfaceError) as error:
         connection.close()
         log.warning("database_away", task="send", error=type(error).__name__)

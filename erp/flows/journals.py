@@ -168,8 +168,8 @@ WHERE j.id = w.id AND j.status = 'posting'
 RETURNING j.id, j.facility, j.status, j.erp_reference
 """
 CHARGES = """
-SELECT a.journal_id, array_agg(DISTINCT l.charge_id)
-FROM erp_allocation a JOIN erp_journalline l ON l.allocation_id = a.id
+SELECT a.journal_id, array_agg(l.charge_id)
+FROM erp_allocation a JOIN erp_journalline l ON l.allocation_id = a.id AND l.leg = 0
 WHERE a.journal_id = ANY(%s) GROUP BY a.journal_id
 """
 
