@@ -193,7 +193,7 @@ def _rows(statement: str, columns: Sequence[Sequence[Any]], now: datetime | None
     raw: Any = connection.connection
     params = [*map(list, columns), *([] if now is None else [now, now])]
     with Cursor(raw) as cursor:
-        return cursor.execute(statement, params).fetchall()
+        return cursor.execute(statement, params, prepare=True).fetchall()
 
 
 def _row(receipt: Receipt) -> tuple[Any, ...]:
