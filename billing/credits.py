@@ -23,6 +23,7 @@ SELECT w.n, {FIELDS}, {TAKEN_BACK} FROM unnest(%s::int[], %s::text[], %s::text[]
 JOIN billing_chargekey x ON x.partner = w.partner AND x.line_key = w.line_key
 JOIN billing_charge c ON c.id = x.charge_id
 WHERE c.kind = 'charge' AND c.status IN ('held', 'captured', 'posted')
+ORDER BY c.id
 FOR UPDATE OF c
 """  # noqa: S608  (our own column names)
 BY_LIKENESS = f"""
@@ -31,7 +32,7 @@ SELECT w.n, {FIELDS}, {TAKEN_BACK} FROM unnest(%s::int[], %s::text[], %s::text[]
 JOIN billing_charge c ON c.account = w.account AND c.partner = w.partner AND c.source_code = w.code
     AND c.service_date = w.day
 WHERE c.kind = 'charge' AND c.status IN ('held', 'captured', 'posted')
-ORDER BY w.n, c.id
+ORDER BY c.id
 FOR UPDATE OF c
 """  # noqa: S608  (our own column names)
 

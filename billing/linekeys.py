@@ -8,6 +8,7 @@ from uuid import UUID
 from mappings.canonical import Charge
 
 # Modifiers that say "this is a repeat on purpose" (CPT/HCPCS modifiers 59, 76, 77, 91).
+LONGEST = 200  # characters of a key's column; a longer key keeps its beginning, and a hash tells it from its likes
 REPEATS = frozenset({"59", "76", "77", "91"})
 
 
@@ -28,7 +29,7 @@ def line_key(charge: Charge, settings: Mapping[str, Any], message_id: UUID, part
         key += "|CD"  # many senders give a credit the transaction id of what it takes back
     if charge.repeat_reason:
         key += f"|{message_id.hex}:{part}"
-    return key[:200]
+    return _storable(key)
 
 
 def original_key(charge: Charge, settings: Mapping[str, Any]) -> str:
@@ -36,7 +37,11 @@ def original_key(charge: Charge, settings: Mapping[str, Any]) -> str:
     named = charge.original or charge.transaction_id
     if not named or settings.get("transaction_ids", "unique") == "none":
         return ""
-    return f"{charge.account}|{named}" if settings.get("transaction_ids") == "per_account" else named
+    return _storable(f"{charge.account}|{named}" if settings.get("transaction_ids") == "per_account" else named)
+
+
+def _storable(key: str) -> str:
+    return key if len(key) <= LONGEST else f"{key[:150]}~{hashlib.sha256(key.encode()).hexdigest()[:40]}"
 
 
 def content(charge: Charge) -> bytes:

@@ -109,6 +109,15 @@ def make(
     return calls
 
 
+def put_back(delivery_ids: Sequence[UUID]) -> None:
+    """Take deliveries out of their call; they wait again, and are gathered once nothing of their lane is open."""
+    bulk.run(
+        "UPDATE hub_delivery SET status = 'pending', dispatch_id = NULL"
+        " WHERE id = ANY(%s::uuid[]) AND status = 'sending'",
+        [bulk.uuids(delivery_ids)],
+    )
+
+
 def _joined(route: Outbound, claimed: Sequence[tuple[UUID, UUID, UUID]]) -> dict[UUID, list[Heard]]:
     facts = {row[0]: row[1:] for row in bulk.fetch(FACTS, [bulk.uuids(fact_id for _, _, fact_id in claimed)])}
     heard: dict[UUID, list[Heard]] = defaultdict(list)

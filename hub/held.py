@@ -6,7 +6,9 @@ from datetime import datetime
 from typing import Any, Protocol
 from uuid import UUID
 
-from hub import access, bulk, cases
+from django.conf import settings
+
+from hub import access, bulk, cases, lanes
 from hub.routing import MissingCode, Part
 
 
@@ -72,6 +74,15 @@ REASONS = {
     "currency": "comes in another currency than the facility's",
     "no_open_period": "finds no open period",
 }
+
+
+def still() -> None:
+    """Wait until nobody reads messages, and keep it so until this transaction ends.
+
+    Whoever gives a code its meaning calls this before looking for what waits for it: a worker under way may have missed
+    the meaning, and its lines must be seen.
+    """
+    lanes.hold("inbox", range(settings.LANES))
 
 
 def resume(messages: Sequence[UUID]) -> int:

@@ -61,6 +61,7 @@ PERMISSIONS: dict[str, tuple[str, ...]] = {
         "mappings.change_chargecode",
         "billing.release_charge",
         "billing.waive_charge",
+        "billing.change_visit",
     ),
     "supply_chain": (*_READ, *_CASES, "mappings.propose_mapping"),
     # Approves what others prepared, and prepares nothing: the other half of every four-eyes rule.
@@ -71,7 +72,9 @@ PERMISSIONS: dict[str, tuple[str, ...]] = {
         "mappings.propose_mapping",
         "mappings.approve_mapping",
         "mappings.retire_mapping",
+        "hub.retry_delivery",
         "hub.waive_delivery",
+        "hub.resolve_dispatch",
         "erp.add_splitrule",
         "erp.change_splitrule",
         "erp.add_splitshare",

@@ -1,7 +1,9 @@
 """Settling calls: what the partner's answers mean for dispatches, deliveries and the people who must know."""
 
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from itertools import chain
 from uuid import UUID
 
 from django.utils import timezone
@@ -92,7 +94,11 @@ def _answered(endpoint: Endpoint, calls: Sequence[Call], found_out: str) -> None
 
 
 def _rejected(route: Outbound, endpoint: Endpoint, calls: Sequence[Call]) -> None:
-    """The partner took nothing of them. Many facts in a call: halve it, so that the culprit stands alone."""
+    """The partner took nothing of them. Many facts in a call: halve it, so that the culprit stands alone.
+
+    Facts of one key stay together, so that none overtakes the culprit. A call of one key sends its first fact alone;
+    the others wait, and are blocked if it is refused again.
+    """
     _answered(endpoint, calls, "The partner does not have it, and refused it.")
     for call in calls:
         members = bulk.fetch(
@@ -101,8 +107,17 @@ def _rejected(route: Outbound, endpoint: Endpoint, calls: Sequence[Call]) -> Non
             [call.id],
         )
         if len(members) > 1:
-            middle = len(members) // 2
-            halves = [[row[0] for row in members[:middle]], [row[0] for row in members[middle:]]]
+            by_key: dict[str, list[UUID]] = defaultdict(list)
+            for delivery_id, key, _, _ in members:
+                by_key[key].append(delivery_id)
+            bundles = list(by_key.values())
+            if len(bundles) == 1:
+                first, *behind = bundles[0]
+                dispatches.put_back(behind)
+                halves = [[first]]
+            else:
+                middle = len(bundles) // 2
+                halves = [sorted(chain(*bundles[:middle])), sorted(chain(*bundles[middle:]))]
             dispatches.make(route, endpoint, members[0][2], halves, status="waiting")
             continue
         assert call.outcome is not None
@@ -116,7 +131,8 @@ def _stop(
     text = f"{endpoint.name} refused it: {outcome.text}" + (f" (at {outcome.field})" if outcome.field else "")
     stops.put(f"{route.name}@{endpoint.code}", [(key, delivery_id)], timezone.now())
     bulk.run(
-        "UPDATE hub_delivery SET status = 'stopped', problem_code = %s, problem = %s WHERE id = %s",
+        "UPDATE hub_delivery SET status = 'stopped', problem_code = %s, problem = %s"
+        " WHERE id = %s AND status = 'sending'",
         [outcome.code[:40] or "rejected", text, delivery_id],
     )
     case = cases.NewCase(

@@ -10,6 +10,7 @@ from django.conf import settings
 from django.db import InterfaceError, OperationalError, connection
 
 from hub import lanes, outbox, partitions, pipeline, queue, sending
+from hub.api import idempotency
 from hub.models import Endpoint
 from hub.routing import Outbound, Reaction, registry
 
@@ -84,6 +85,12 @@ def sweep() -> None:
 def make_partitions() -> None:
     """Make the coming months' partitions."""
     partitions.ensure()
+
+
+@shared_task
+def forget_answers() -> None:
+    """Forget the API's answers to repeated calls that are too old to be repeated."""
+    idempotency.prune()
 
 
 def ensure_lanes() -> None:

@@ -17,7 +17,7 @@ from django.views.decorators.http import require_GET, require_POST
 from hub import access, answers, arrivals, doorbell, doors, health, ids, inbox, machines
 from hub.arrivals import Arrival
 from hub.backlog import Backlog
-from hub.errors import NotAllowed
+from hub.errors import NotAllowed, Transient
 from hub.models import Endpoint
 
 log = structlog.get_logger(__name__)
@@ -49,8 +49,13 @@ def receive(request: HttpRequest, code: str) -> HttpResponse:
     except AWAY as error:
         connection.close()
         log.error("http_door_database_away", endpoint=code, error=type(error).__name__)
-        wait = {"Retry-After": str(RETRY_AFTER_S)}
-        return _problem(request, _Problem(503, "IF_AWAY", "Nothing was stored; send it again later.", wait))
+        return _problem(request, _later("IF_AWAY", "Nothing was stored; send it again later."))
+    except Transient as error:  # nothing was acknowledged; what was stored is known again when it comes again
+        return _problem(request, _later(error.code, error.text))
+
+
+def _later(code: str, text: str) -> _Problem:
+    return _Problem(503, code, text, {"Retry-After": str(RETRY_AFTER_S)})
 
 
 def _receive(request: HttpRequest, code: str) -> HttpResponse:

@@ -13,7 +13,7 @@ from django.db import IntegrityError, models, transaction
 from django.db.models import Count, Q, Sum
 from django.utils import timezone
 
-from hub import access, audit, cases
+from hub import access, audit, cases, held
 from hub.access import Actor
 from hub.errors import NotAllowed, Refused
 from hub.models import ExceptionCase, Partner, Waiting
@@ -131,6 +131,7 @@ def approve(mapping: Mapping, *, by: Actor) -> Approval:
         with _one_in_force(mapping):
             advance(mapping, "approved", approved_by=by.user, approved_at=timezone.now())
         audit.record("mappings.approve", by=by, subject=mapping, detail=_told(mapping))
+        held.still()
         waiting = list(covered(mapping))
         # The release follows from the approval, so it needs no permission beside that one.
         released = sum(cases.release(case, by=Actor(by.name)) for case in waiting)

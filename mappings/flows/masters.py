@@ -9,7 +9,7 @@ from django.db import connection, models, transaction
 from django.utils import timezone
 from simple_history.utils import bulk_create_with_history, bulk_update_with_history
 
-from hub import access, audit, cases
+from hub import access, audit, cases, held
 from hub.access import Actor
 from hub.errors import Refused
 from hub.models import ExceptionCase
@@ -106,6 +106,7 @@ def upsert(
                 "masters.upsert", by=by, subject_type=spec.model._meta.label_lower, count=len(created) + len(changed),
                 detail={"source": source, "created": len(created), "changed": len(changed), "codes": codes[:50]},
             )  # fmt: skip
+            held.still()
             _let_go(kind, codes, by)
     return changes
 

@@ -97,3 +97,15 @@ def test_two_ids_never_share_a_key_and_every_key_fits_its_column(one: str, other
         )
         assert (first == second) == (one == other)
         assert len(first) <= 200
+
+
+def test_a_key_that_is_too_long_for_its_column_keeps_what_tells_it_from_others() -> None:
+    """An account before the longest id is more than fits: a hash stands for the end, and the credit finds it."""
+    long = replace(PLAIN, account="A" * 60, transaction_id="T" * 149 + "1")
+    other = replace(long, transaction_id="T" * 149 + "2")
+    settings = {"transaction_ids": "per_account"}
+    keys = [linekeys.line_key(one, settings, MESSAGE, 0) for one in (long, other)]
+    assert keys[0] != keys[1]
+    assert max(map(len, keys)) <= 200
+    credit = replace(long, kind="credit", transaction_id="C1", original=long.transaction_id)
+    assert linekeys.original_key(credit, settings) == keys[0]

@@ -120,6 +120,26 @@ def test_F_E4_one_bad_line_stops_its_own_fact_and_nothing_else(books: Books) -> 
     assert rows("SELECT key FROM hub_stop") == []
 
 
+def test_F_E4_no_later_fact_of_an_account_overtakes_the_one_that_is_refused(books: Books) -> None:
+    """One call holds three facts of the account, the first is refused: the other two wait behind it, in order."""
+    books.erp.ask("PUT", "/_sandbox/reference/cost-centers/CC-R140", {"active": False})
+    bad = dft("BAD", "A9", ft1("X1", "STENT", "1", "2000", "OR"))
+    good = [dft(f"G{n}", "A9", ft1(f"Y{n}", "STENT", "1", "2000")) for n in range(2)]
+    try:
+        world.receive(bad, *good, SENT[0])
+        run_through()
+        assert cases() == {("ALLOC_FAILED", "open"): 1}
+        of_account = Delivery.objects.filter(key="A9", route="journals.post").order_by("id")
+        assert list(of_account.values_list("status", flat=True)) == ["stopped", "blocked", "blocked"]
+        books.agree(bad, *good, SENT[0], posted=2)
+    finally:
+        books.erp.ask("PUT", "/_sandbox/reference/cost-centers/CC-R140", {"active": True})
+    interventions.retry_delivery(of_account[0], by=access.SYSTEM)
+    run_through()
+    books.agree(bad, *good, SENT[0], posted=5)
+    books.settled()
+
+
 def test_F_E4_a_closed_period_stops_every_fact_once_and_all_go_out_when_it_is_open(books: Books) -> None:
     """Refused as a whole: nothing is posted, one case for each account, and a retry posts each exactly once."""
     period = f"{world.TODAY:%Y-%m}"

@@ -14,9 +14,10 @@ from billing import lines
 from billing.flows import holds
 from billing.models import Charge
 from erp.models import JournalLine
-from hub import access, cases, held, ids, interventions
+from hub import access, cases, held, ids, interventions, pipeline
 from hub.errors import Refused
 from hub.models import Endpoint, ExceptionCase, Message, Waiting
+from mappings.flows import mappings
 from tests import world
 from tests.faults.kit import rows
 from tests.races.kit import at_once
@@ -176,3 +177,35 @@ def test_two_who_retry_one_message_at_once_start_it_once(committed_network: Endp
     retry = lambda: interventions.retry_message(Message.objects.get(pk=message.pk), by=access.SYSTEM)  # noqa: E731
     answers = at_once(retry, retry, retry)
     assert sorted(type(answer).__name__ for answer in answers) == ["Message", "Refused", "Refused"]
+
+
+def test_a_mapping_that_is_approved_while_a_worker_misses_it_releases_what_the_worker_held(
+    committed_network: Endpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The worker looked the code up before the approval and holds its line after it: the approval waits to see it."""
+    proposer = access.person(world.user("pat", "mappings.propose_mapping"))
+    checker = access.person(world.user("sam", "mappings.approve_mapping", "hub.retry_exceptioncase"))
+    mapping = mappings.propose(
+        partner=committed_network.partner, domain="department", source_code="CATHLAB2", target_code="R115",
+        facility="RIVER", by=proposer,
+    )  # fmt: skip
+    world.receive(dft("M1", "A1", ft1("T1", "STENT", "1", "2000", "CATHLAB2")))
+    under_way, real = threading.Event(), held.settle
+
+    def settle(*args: Any) -> None:  # the code was looked up; its line is about to be held
+        under_way.set()
+        until_somebody_waits()
+        real(*args)
+
+    monkeypatch.setattr(held, "settle", settle)
+
+    def approve() -> Any:
+        under_way.wait(30)
+        return mappings.approve(mapping, by=checker)
+
+    _, approval = at_once(pipeline.process, approve)
+    monkeypatch.undo()
+    assert approval.released == 1
+    world.run_until_quiet()
+    assert Charge.objects.get().status == "captured"
+    assert ExceptionCase.objects.get().status == "resolved"
