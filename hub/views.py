@@ -13,8 +13,10 @@ from django.http.request import UnreadablePostError
 from django.utils import timezone
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_GET, require_POST
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from hub import access, answers, arrivals, doorbell, doors, health, ids, inbox, machines
+from hub import metrics as figures
 from hub.arrivals import Arrival
 from hub.backlog import Backlog
 from hub.errors import NotAllowed, Transient
@@ -167,3 +169,20 @@ def readyz(_: HttpRequest) -> HttpResponse:
     """Whether requests should be sent here: 200 when ready or degraded (Redis away), else 503."""
     ready, found = health.readiness()
     return JsonResponse(found, status=200 if ready else 503)
+
+
+@login_not_required  # the key is the identity, as at the HTTP door
+@require_GET
+def metrics(request: HttpRequest) -> HttpResponse:
+    """Figures for Prometheus, to keys with the scope `metrics.read` of an account that sees every facility."""
+    try:
+        actor = machines.authenticate(request.headers.get("Authorization", ""))
+    except NotAllowed as error:
+        header = {"WWW-Authenticate": 'Bearer realm="throughline"'}
+        return _problem(request, _Problem(401, error.code, error.text, header))
+    try:
+        machines.require_scope(actor, "metrics.read")
+        access.require(actor, "hub.view_endpoint", facility=access.ALL)
+    except NotAllowed as error:
+        return _problem(request, _Problem(403, error.code, error.text))
+    return HttpResponse(generate_latest(figures.registry), content_type=CONTENT_TYPE_LATEST)
