@@ -163,6 +163,15 @@ MAX_ATTEMPTS = environment.number("THROUGHLINE_MAX_ATTEMPTS", 5)
 # Keys that seal partners' secrets: "id:base64 of 32 bytes", the first one seals, all of them open.
 VAULT_KEYS = environment.words("THROUGHLINE_VAULT_KEYS")
 
+# Mail to whoever an alert tells. Without a server there, episodes say that nobody could be told.
+EMAIL_HOST = environment.text("THROUGHLINE_SMTP_HOST", "localhost")
+EMAIL_PORT = environment.number("THROUGHLINE_SMTP_PORT", 25)
+EMAIL_HOST_USER = environment.text("THROUGHLINE_SMTP_USER", "")
+EMAIL_HOST_PASSWORD = environment.text("THROUGHLINE_SMTP_PASSWORD", "")
+EMAIL_USE_TLS = environment.flag("THROUGHLINE_SMTP_TLS")
+EMAIL_TIMEOUT = 10
+DEFAULT_FROM_EMAIL = environment.text("THROUGHLINE_MAIL_FROM", "throughline@localhost")
+
 LOGGING_CONFIG = None  # hub.logs sets structured logging up, from HubConfig.ready()
 LOG_LEVEL = environment.text("THROUGHLINE_LOG_LEVEL", "INFO")
 

@@ -10,6 +10,7 @@ from django.conf import settings
 from django.db import InterfaceError, OperationalError, connection
 
 from hub import lanes, outbox, partitions, pipeline, queue, sending
+from hub.alerts import watch as watching
 from hub.api import idempotency
 from hub.models import Endpoint
 from hub.routing import Outbound, Reaction, registry
@@ -85,6 +86,12 @@ def sweep() -> None:
 def make_partitions() -> None:
     """Make the coming months' partitions."""
     partitions.ensure()
+
+
+@shared_task
+def watch() -> None:
+    """Look at every alert rule, and tell who has to be told."""
+    watching.watch()
 
 
 @shared_task

@@ -1,6 +1,7 @@
 """The hub's tables. They are the queue, the evidence and the case book; see docs/architecture.md."""
 
 from hub.models.access import ApiKey, FacilityGrant
+from hub.models.alerts import AlertEpisode, AlertRule, FeedState
 from hub.models.audit import AuditEntry
 from hub.models.cases import ExceptionCase, Waiting
 from hub.models.deliveries import Delivery, Dispatch
@@ -11,6 +12,8 @@ from hub.models.messages import Message, MessageKey
 from hub.models.partners import Endpoint, Partner
 
 __all__ = [
+    "AlertEpisode",
+    "AlertRule",
     "ApiKey",
     "AuditEntry",
     "Delivery",
@@ -19,6 +22,7 @@ __all__ = [
     "ExceptionCase",
     "FacilityGrant",
     "Fact",
+    "FeedState",
     "Lane",
     "Message",
     "MessageKey",

@@ -14,7 +14,18 @@ from model_bakery import baker
 from billing.models import Visit
 from erp.models import Journal, SplitRule, SplitShare
 from hub import access, audit, outbox, pipeline, roles, tasks
-from hub.models import ApiKey, Delivery, Dispatch, Endpoint, ExceptionCase, FacilityGrant, Message, Partner
+from hub.models import (
+    AlertEpisode,
+    AlertRule,
+    ApiKey,
+    Delivery,
+    Dispatch,
+    Endpoint,
+    ExceptionCase,
+    FacilityGrant,
+    Message,
+    Partner,
+)
 from mappings.models import Facility, Item, Location, Mapping, PayerClass, Vendor
 from tests import world
 from tests.world import dft, ft1
@@ -91,6 +102,10 @@ def house(traffic: Endpoint) -> Endpoint:
     ApiKey.objects.create(
         prefix="abc", digest=b"x" * 64, name="warehouse", user=User.objects.get(username="author"),
         scopes=["charges.read"], expires_at=now + timedelta(days=9),
+    )  # fmt: skip
+    AlertEpisode.objects.create(
+        rule=AlertRule.objects.get(kind="oldest_call"), subject="summit", value=7200, began_at=now, seen_at=now,
+        text="A call to Summit ledger is not settled for 2 h.",
     )  # fmt: skip
     audit.record("cases.assign", by=access.SYSTEM, subject=ExceptionCase.objects.first(), reason="a reason")
     return traffic
