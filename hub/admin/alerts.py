@@ -4,6 +4,8 @@ from datetime import timedelta
 from typing import Any
 
 from django.contrib import admin
+from django.contrib.admin.widgets import AdminTextareaWidget
+from django.db import models
 from django.db.models import QuerySet
 from django.utils import timezone
 
@@ -46,7 +48,7 @@ def lasted(episode: AlertEpisode) -> str:
 def told(episode: AlertEpisode) -> Any:
     """Whether those who have to know were told."""
     if episode.problem:
-        return shapes.pill("in_doubt", episode.problem)
+        return shapes.pill("in_doubt", "Not told yet")
     if not episode.rule.mail_to:
         return "on this page"
     return shapes.stamp(episode.ended_told_at or episode.began_told_at) if episode.began_told_at else "not yet"
@@ -62,6 +64,7 @@ class AlertRuleAdmin(EditableAdmin):
         (None, {"fields": ("name", "kind", "endpoint", "threshold", "active")}),
         ("Who hears of it", {"fields": ("owner", "mail_to", "urgent", "quiet_from", "quiet_to")}),
     )
+    formfield_overrides = {models.TextField: {"widget": AdminTextareaWidget(attrs={"rows": 3})}}
     columns = (
         Column("Name", "name"),
         Column("Condition", lambda r: AlertRule.KINDS[r.kind]),
@@ -111,6 +114,18 @@ class AlertEpisodeAdmin(EvidenceAdmin):
         ),
     )  # fmt: skip
     teaches = ("No alerts.", "Nothing that a rule looks at was over its threshold in this time.")
+
+    def facts(self, row: AlertEpisode, who: Viewer) -> list[tuple[str, Any]]:
+        """What was found, when, and who knows."""
+        return [
+            ("What was found", row.text),
+            ("What to do", SENSORS[row.rule.kind].advice),
+            ("About", shapes.code(row.subject)),
+            ("Began", shapes.stamp(row.began_at)),
+            ("Over", shapes.stamp(row.ended_at)),
+            ("Lasted", lasted(row)),
+            ("Told", row.problem or told(row)),
+        ]
 
     def listed(self, queryset: QuerySet[Any], who: Viewer) -> QuerySet[Any]:
         """With the rule."""

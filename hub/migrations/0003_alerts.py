@@ -145,6 +145,7 @@ class Migration(migrations.Migration):
                     ),
                 ),
             ],
+            options={"verbose_name": "alert"},
         ),
         migrations.CreateModel(
             name="HistoricalAlertRule",

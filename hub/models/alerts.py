@@ -96,6 +96,7 @@ class AlertEpisode(models.Model):
     problem = models.CharField(max_length=200, blank=True)  # why nobody could be told yet
 
     class Meta:
+        verbose_name = "alert"
         indexes = (models.Index(fields=["-began_at"], name="alert_episode_newest"),)
         constraints = (
             models.UniqueConstraint(
