@@ -37,6 +37,7 @@ app.conf.update(
     timezone="UTC",
     beat_schedule={
         "sweep": {"task": "hub.tasks.sweep", "schedule": 5.0, "options": {"expires": 30}},
+        "retain": {"task": "hub.tasks.retain", "schedule": 6 * 3600.0, "options": {"expires": 3000}},
         "watch": {"task": "hub.tasks.watch", "schedule": 30.0, "options": {"expires": 25}},
         "forget-answers": {"task": "hub.tasks.forget_answers", "schedule": 3600.0, "options": {"expires": 3000}},
         "make-partitions": {"task": "hub.tasks.make_partitions", "schedule": 3600.0, "options": {"expires": 3000}},

@@ -177,6 +177,9 @@ LOG_LEVEL = environment.text("THROUGHLINE_LOG_LEVEL", "INFO")
 
 # The doors. A control id (MSH-10) may come again with other content after so many days: senders' counters wrap.
 CONTROL_ID_WINDOW_DAYS = environment.number("THROUGHLINE_CONTROL_ID_WINDOW_DAYS", 30)
+# Whole months of messages, facts and deliveries that stay; 0 keeps all of them. Older ones go into the archive first.
+RETENTION_MONTHS = environment.number("THROUGHLINE_RETENTION_MONTHS", 0)
+ARCHIVE_FOLDER = environment.text("THROUGHLINE_ARCHIVE_FOLDER", "")
 MAX_MESSAGE_BYTES = environment.number("THROUGHLINE_MAX_MESSAGE_BYTES", 5 * 1024 * 1024)
 # The listener opens ports of other addresses than loopback with TLS, or when plain text is allowed here by name and
 # every endpoint behind the port has an allow-list. An endpoint may name certificates of its own in its settings.

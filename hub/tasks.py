@@ -8,8 +8,10 @@ import structlog
 from celery import shared_task
 from django.conf import settings
 from django.db import InterfaceError, OperationalError, connection
+from django.utils import timezone
 
 from hub import lanes, outbox, partitions, pipeline, queue, sending
+from hub import retention as keeping
 from hub.alerts import watch as watching
 from hub.api import idempotency
 from hub.models import Endpoint
@@ -86,6 +88,12 @@ def sweep() -> None:
 def make_partitions() -> None:
     """Make the coming months' partitions."""
     partitions.ensure()
+
+
+@shared_task
+def retain() -> None:
+    """Archive and drop the months that are due, where a hospital has said how long it keeps them."""
+    keeping.nightly(timezone.now())
 
 
 @shared_task

@@ -171,6 +171,7 @@ def test_one_signal_is_heard_and_no_other() -> None:
 
 # --- bulk writes go round history: each place has its reason ---------------------------------------------------------
 BULK_WRITES = {
+    ("hub/alerts/notices.py", "AlertEpisode.update"): "who was told, of many episodes; nobody edits these rows",
     (
         "hub/cases.py",
         "ExceptionCase.bulk_create",

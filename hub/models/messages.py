@@ -53,6 +53,7 @@ class Message(models.Model):
             ("view_raw_message", "Can see the raw bytes of a message"),
             ("retry_message", "Can retry a stopped message"),
             ("waive_message", "Can waive a stopped message"),
+            ("drop_month", "Can archive and drop a month"),
         )
         indexes = (
             models.Index(fields=["lane", "id"], name="message_waiting", condition=models.Q(status="received")),
