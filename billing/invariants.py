@@ -16,7 +16,7 @@ SELECT 'charge:' || max(id::text), 'its message''s part ' || part || ' has ' || 
 FROM billing_charge WHERE id >= %(since_id)s GROUP BY message_id, part HAVING count(*) > 1
 """
 DOUBLED_KEYS = """
-SELECT 'charge:' || max(id::text), count(*) || ' lines have the key ' || line_key || ' of ' || partner, sum(amount)
+SELECT 'charge:' || max(id::text), count(*) || ' lines of ' || partner || ' have its key', sum(amount)
 FROM billing_charge WHERE id >= %(since_id)s GROUP BY partner, line_key HAVING count(*) > 1
 """
 DOCUMENTS = """
@@ -91,7 +91,7 @@ AND NOT (c.status = 'held' AND c.hold_code = 'CHG_CONFLICT' AND EXISTS (
 ))
 """
 KEYS = """
-SELECT 'charge:' || c.id, 'its key ' || c.line_key || ' belongs to another line, or to none', c.amount
+SELECT 'charge:' || c.id, 'its key belongs to another line, or to none', c.amount
 FROM billing_charge c WHERE c.id >= %(since_id)s AND NOT EXISTS (
     SELECT 1 FROM billing_chargekey k WHERE k.partner = c.partner AND k.line_key = c.line_key AND k.charge_id = c.id
 )
