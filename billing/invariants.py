@@ -8,7 +8,7 @@ from billing import reconciliation
 from billing.models import Charge, Visit
 from hub.invariants.states import declared
 from hub.verification import Check, Found, Span, Violation, register, sql
-from mappings.canonical import CapturedLine, ChargeCaptured, ChargeReversed, JournalPosted, ReversedLine
+from mappings.canonical import ChargeCaptured, ChargeReversed, JournalPosted
 
 CHARGES = "SELECT count(*) FROM billing_charge WHERE id >= %(since_id)s"
 DOUBLED_PARTS = """
@@ -27,9 +27,7 @@ WHERE m.id >= %(since_id)s AND m.kind = ANY(%(kinds)s) AND m.status IN ('applied
 # What was told of a line when it entered the books never changes, nor may what its row says.
 TOLD = f"""
 WITH told AS (
-    SELECT (l ->> 0)::uuid AS id, count(*) AS times, sum(
-        CASE f.name WHEN '{ChargeCaptured.name}' THEN (l ->> {CapturedLine.__struct_fields__.index("amount")})::numeric
-            ELSE -(l ->> {ReversedLine.__struct_fields__.index("amount")})::numeric END) AS amount
+    SELECT (l ->> 0)::uuid AS id, count(*) AS times, sum({reconciliation.TOLD}) AS amount
     FROM hub_fact f CROSS JOIN LATERAL jsonb_array_elements(f.payload -> 'lines') l
     WHERE f.id >= %(since_id)s AND f.name IN ('{ChargeCaptured.name}', '{ChargeReversed.name}') GROUP BY 1
 )

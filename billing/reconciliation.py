@@ -44,6 +44,11 @@ FIGURE = """
 CASE WHEN c.status = 'captured' THEN 'in_flight' WHEN c.status = 'posted' AND c.kind = 'credit' THEN 'reversed'
     ELSE c.status END
 """
+# The signed money of one line `l` of a fact `f`: lines are arrays, a credit's figures are positive.
+CAPTURED_AT, REVERSED_AT = (row.__struct_fields__.index("amount") for row in (CapturedLine, ReversedLine))
+TOLD = f"""
+CASE f.name WHEN '{ChargeCaptured.name}' THEN (l ->> {CAPTURED_AT})::numeric ELSE -(l ->> {REVERSED_AT})::numeric END
+"""
 # `told`: what the facts said of each line. A line that is not in the books was told to nobody: its own row speaks.
 BASE = f"""
 WITH mine AS MATERIALIZED (
@@ -56,8 +61,7 @@ WITH mine AS MATERIALIZED (
 ), told AS MATERIALIZED (
     SELECT m.endpoint_id, m.day, coalesce(nullif(f.payload ->> 'facility', ''), m.facility) AS facility,
            f.payload ->> 'currency' AS currency, (l ->> 0)::uuid AS charge_id,
-           CASE f.name WHEN '{ChargeCaptured.name}' THEN (l ->> {CapturedLine.__struct_fields__.index("amount")})::numeric
-               ELSE -(l ->> {ReversedLine.__struct_fields__.index("amount")})::numeric END AS amount
+           {TOLD} AS amount
     FROM mine m
     JOIN hub_fact f ON f.correlation_id = m.correlation_id AND f.message_id = m.id AND f.id >= %(low)s
         AND f.name IN ('{ChargeCaptured.name}', '{ChargeReversed.name}')
@@ -101,6 +105,7 @@ class Balance:
     facility: str  # the line's; where it is not known yet, the interface's
     day: date  # when the message came, in the installation's time zone
     currency: str  # "" for documents of which no line is there, so that nobody knows
+    interface: str = ""  # the endpoint's code, for those who show it
     lines_in: int = 0
     money_in: Decimal = ZERO
     lines: dict[str, int] = field(default_factory=lambda: dict.fromkeys(FIGURES, 0))

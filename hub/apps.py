@@ -1,4 +1,4 @@
-"""Django's entry to the hub: every app's routes and invariants are discovered here, as the admin does with `admin.py`."""
+"""Django's entry to the hub: it discovers every app's routes and invariants, as the admin does `admin.py`."""
 
 from django.apps import AppConfig
 from django.contrib.admin import apps as admin_apps

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any, NamedTuple
-from uuid import UUID
 
 from django.conf import settings
 from django.db import OperationalError, connection, transaction
@@ -107,7 +106,7 @@ def register(new: Iterable[Check]) -> None:
     """Add an app's checks; two of one name are a programming error."""
     for check in new:
         if any((known.invariant, known.name) == (check.invariant, check.name) for known in checks):
-            raise HubError("IF_ROUTE", f"two checks are called {check.invariant} {check.name}")
+            raise HubError("IF_INVARIANT", f"two checks are called {check.invariant} {check.name}")
         checks.append(check)
 
 

@@ -120,7 +120,7 @@ def _keys(tree: ast.Module) -> Iterator[str]:
 # --- the registry of exceptions --------------------------------------------------------------------------------------
 CODE = re.compile(
     r"(ACCESS|ALLOC|API|CASE|CHG|CREDIT|DELIVERY|DISPATCH|ERP|IF|IMPORT|ITEM|KEY|LATE|MAP|MD|ROLE|STATE|UOM|VAULT|VISIT)"
-    r"_[A-Z_]+|BUG|POISON"
+    r"_[A-Z_]+|BUG|POISON|INVARIANT"
 )
 # Shaped like a code, and none.
 NO_CODES: set[str] = set()

@@ -15,10 +15,11 @@ def declared(model: Any, *, ends: tuple[str, ...] = (), recent: str = "id >= %(s
     wrong = ["NOT status = ANY(%(statuses)s)"]
     if ends:
         wrong.append("(status = ANY(%(ends)s)) <> (settled_at IS NOT NULL)")
-    finds = f"""
-SELECT '{name}:' || id, 'it is ' || status || {"CASE WHEN settled_at IS NULL THEN ' and not' ELSE ' and' END || ' settled'" if ends else "''"}, NULL::numeric
-FROM {meta.db_table} WHERE {recent} AND ({" OR ".join(wrong)})
-"""  # noqa: S608, E501  (names of our own models)
+    settled = "CASE WHEN settled_at IS NULL THEN ' and not settled' ELSE ' and settled' END" if ends else "''"
+    finds = (
+        f"SELECT '{name}:' || id, 'it is ' || status || {settled}, NULL::numeric FROM {meta.db_table}"  # noqa: S608
+        f" WHERE {recent} AND ({' OR '.join(wrong)})"
+    )
     counts = f"SELECT count(*) FROM {meta.db_table} WHERE {recent}"  # noqa: S608
     says = f"Every {name} is in a declared state" + (", and settled exactly at an end." if ends else ".")
     params = {"statuses": list(model.MOVES), "ends": list(ends)}

@@ -8,7 +8,6 @@ import pytest
 from django.conf import settings as django_settings
 from django.db import connection, transaction
 from django.test.utils import override_settings
-from django.utils import timezone
 
 from billing.models import Visit
 from hub import outbox, pipeline, sending, tasks
@@ -124,8 +123,3 @@ def sound(house: world.Erp) -> Iterator[world.Erp]:
     with transaction.atomic():
         yield house
         transaction.set_rollback(True)
-
-
-def now() -> Any:
-    """The moment."""
-    return timezone.now()

@@ -91,7 +91,7 @@ PLANTS = (
           named("message", message("M14")), old=True),
     Plant("INV-2", "waiting deliveries",
           "UPDATE hub_lane SET served_at = NULL WHERE queue = 'journals.allocate'",
-          f"SELECT 'delivery:' || id FROM hub_delivery WHERE status = 'pending' AND key = 'A8'", old=True),
+          "SELECT 'delivery:' || id FROM hub_delivery WHERE status = 'pending' AND key = 'A8'", old=True),
     Plant("INV-2", "stopped deliveries",
           f"UPDATE hub_exceptioncase SET subject = 'delivery:nothing' WHERE subject = 'delivery:' || {STOPPED}",
           named("delivery", STOPPED)),

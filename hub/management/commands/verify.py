@@ -34,9 +34,7 @@ class Command(BaseCommand):
         """Run, tell, and end with the right code."""
         span = verification.span(moment(options["since"]), everything=options["all"])
         try:
-            verdicts = verification.run(
-                span, only=options["only"], outside=options["erp"], budget_s=options["timeout"]
-            )
+            verdicts = verification.run(span, only=options["only"], outside=options["erp"], budget_s=options["timeout"])
         except HubError as error:
             raise CommandError(error.text) from error
         self.stdout.write(json.dumps(document(verdicts), indent=2, default=str) if options["json"] else told(verdicts))
