@@ -26,21 +26,22 @@ WHERE m.id >= %(since_id)s AND m.kind = ANY(%(kinds)s) AND m.status IN ('applied
 """
 # What was told of a line when it entered the books never changes, nor may what its row says.
 TOLD = f"""
-WITH told AS (
+WITH told AS MATERIALIZED (
     SELECT (l ->> 0)::uuid AS id, count(*) AS times, sum({reconciliation.TOLD}) AS amount
     FROM hub_fact f CROSS JOIN LATERAL jsonb_array_elements(f.payload -> 'lines') l
     WHERE f.id >= %(since_id)s AND f.name IN ('{ChargeCaptured.name}', '{ChargeReversed.name}') GROUP BY 1
 )
-SELECT 'charge:' || coalesce(c.id, t.id), CASE
+SELECT 'charge:' || t.id, CASE
     WHEN c.id IS NULL THEN 'it was told to the ledger and is not here'
-    WHEN t.id IS NULL THEN 'it is ' || c.status || ' and nobody was told'
     WHEN c.status NOT IN ('captured', 'posted') THEN 'it was told to the ledger and is ' || c.status
     WHEN t.times > 1 THEN 'it was told to the ledger ' || t.times || ' times'
     ELSE 'it was told with ' || t.amount || ' and says ' || c.amount END, coalesce(c.amount, t.amount)
-FROM told t FULL JOIN billing_charge c ON c.id = t.id
-WHERE (c.id IS NULL AND t.id >= %(since_id)s)
-OR (t.id IS NULL AND c.id >= %(since_id)s AND c.status IN ('captured', 'posted'))
-OR (t.id IS NOT NULL AND (c.status NOT IN ('captured', 'posted') OR t.times > 1 OR t.amount <> c.amount))
+FROM told t LEFT JOIN billing_charge c ON c.id = t.id
+WHERE c.id IS NULL OR c.status NOT IN ('captured', 'posted') OR t.times > 1 OR t.amount <> c.amount
+UNION ALL
+SELECT 'charge:' || c.id, 'it is ' || c.status || ' and nobody was told', c.amount
+FROM billing_charge c WHERE c.id >= %(since_id)s AND c.status IN ('captured', 'posted')
+AND NOT EXISTS (SELECT 1 FROM told t WHERE t.id = c.id)
 """  # noqa: S608  (names of our own)
 # Between the ledger's yes and billing's hearing of it a charge is in flight, rightly.
 POSTED = f"""
