@@ -11,9 +11,10 @@ from django.contrib import admin
 from django.db.models import Count, DateTimeField, F, Func, QuerySet, Sum, Value
 from django.utils import timezone
 
+from billing import reconciliation_pages
 from billing.flows import holds
 from billing.models import Charge, Visit
-from hub import charts, dashboard, ids, lineage, navigation, shapes
+from hub import charts, dashboard, ids, lineage, navigation, pages, shapes
 from hub.admin import verbs
 from hub.admin.base import Block, EvidenceAdmin
 from hub.admin.columns import Column, Filter, by_field
@@ -283,12 +284,17 @@ lineage.register(charge_steps)
 dashboard.register(
     dashboard.Panel(10, "Money of the last 24 hours", "admin/panels/money.html", "billing.view_charge", money)
 )
+pages.register(
+    pages.Page("reconciliation/", "reconciliation", reconciliation_pages.show),
+    pages.Page("reconciliation/lines/", "reconciliation_lines", reconciliation_pages.lines),
+)
 navigation.register(
     navigation.Section(
         "Charges", "charges",
         (
             navigation.Link("Charges", "admin:billing_charge_changelist", "billing.view_charge"),
             navigation.Link("Visits", "admin:billing_visit_changelist", "billing.view_visit"),
+            navigation.Link("Reconciliation", "admin:reconciliation", reconciliation_pages.PERMISSION),
         ),
         held, "held",
     )

@@ -1,11 +1,22 @@
-"""Charges over the API: what was captured, what is held and why."""
+"""Charges over the API: what was captured, what is held and why; and whether all that came in is accounted for."""
+
+from datetime import timedelta
+from typing import Any
 
 import django_filters
+from django.utils import timezone
+from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
 
+from billing import reconciliation
 from billing.models import Charge
+from billing.reconciliation import FIGURES, MOST_DAYS
+from hub import access
 from hub.api import fields, filters, resources
 from hub.api.router import router
+from hub.models import Endpoint
 
 KINDS = {"charge": "Charge", "credit": "Credit"}
 
@@ -70,3 +81,71 @@ class Charges(resources.Resource):
 
 
 router.register("charges", Charges, basename="charges")
+
+
+class DaysQuery(fields.Body):
+    """Which days, and of which interface."""
+
+    from_day = serializers.DateField(
+        required=False, input_formats=["%Y-%m-%d"], help_text="The first day; six days before the last where left out."
+    )
+    to_day = serializers.DateField(
+        required=False, input_formats=["%Y-%m-%d"], help_text="The last day, included; today where left out."
+    )
+    interface = fields.Text(max_length=40, help_text="Code of an inbound endpoint.")
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        """Both days, in order, and not too many: every figure is added up from rows."""
+        last = attrs.setdefault("to_day", timezone.localdate())
+        first = attrs.setdefault("from_day", last - timedelta(days=6))
+        if not 0 <= (last - first).days < MOST_DAYS:
+            raise serializers.ValidationError({"from_day": [f"Ask for 1 to {MOST_DAYS} days, the first one first."]})
+        return attrs
+
+
+class BalanceSerializer(serializers.Serializer[Any]):
+    """One interface, facility, day and currency: what came in, and where it is now. Money is signed."""
+
+    interface = serializers.CharField(help_text="Code of the inbound endpoint.")
+    facility = serializers.CharField(help_text="Ours; the interface's where a line's is not known yet.")
+    day = serializers.DateField(help_text="When the messages came, in the installation's time zone.")
+    currency = serializers.CharField(help_text="Empty for lines that are nowhere.")
+    lines_in = serializers.IntegerField()
+    money_in = fields.Money()
+    lines = serializers.DictField(child=serializers.IntegerField(), help_text=f"By {', '.join(FIGURES)}.")
+    money = serializers.DictField(child=fields.Money(), help_text="By the same words; money is signed.")
+    lines_missing = serializers.IntegerField(help_text="Zero, unless something is lost.")
+    difference = fields.Money(help_text="Zero, unless something is lost or was altered.")
+    balanced = serializers.BooleanField()
+
+
+class Reconciliation(resources.Base):
+    """Sums of rows, of the caller's facilities."""
+
+    resource = "reconciliation"
+    noun = "whether all that came in is accounted for"
+    needs = {"list": ("billing.view_charge",)}
+    queries = {"list": resources.parameters(DaysQuery)}
+    pagination_class = None
+    serializer_class = BalanceSerializer
+
+    @extend_schema(responses=BalanceSerializer(many=True), filters=False)
+    def list(self, request: Request) -> Response:
+        """Account for every line and all money that came in, by interface, facility, day and currency.
+
+        In = posted + reversed + in flight + held + rejected + duplicate + waived. The newest day comes first. An
+        interface that does not exist has no rows.
+        """
+        asked = resources.asked(DaysQuery, request)
+        codes = dict(Endpoint.objects.values_list("pk", "code"))
+        wanted = next((pk for pk, code in codes.items() if code == asked["interface"]), 0)
+        found = reconciliation.balances(
+            asked["from_day"], asked["to_day"], facilities=access.facilities(self.by),
+            endpoint_id=wanted if asked["interface"] else None,
+        )  # fmt: skip
+        for one in found:
+            one.interface = codes[one.endpoint_id]
+        return Response(BalanceSerializer(found, many=True).data)
+
+
+router.register("reconciliation", Reconciliation, basename="reconciliation")

@@ -7,7 +7,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, URLResolver, path, reverse
 
-from hub import dashboard, navigation
+from hub import dashboard, navigation, pages
 from hub.viewer import viewer
 
 
@@ -22,7 +22,8 @@ class ThroughlineSite(admin.AdminSite):
 
     def get_urls(self) -> list[URLPattern | URLResolver]:
         """Ours first: the last of Django's catches everything."""
-        return [path("setup/", self.admin_view(self.setup), name="setup"), *super().get_urls()]
+        ours = [path(page.path, self.admin_view(page.view), name=page.name) for page in pages.pages]
+        return [path("setup/", self.admin_view(self.setup), name="setup"), *ours, *super().get_urls()]
 
     def each_context(self, request: HttpRequest) -> dict[str, Any]:
         """What the frame of every page needs; nothing for those who are not in yet."""

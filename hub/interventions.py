@@ -16,7 +16,7 @@ def retry_message(message: Message, *, by: Actor) -> Message:
     access.require(by, "hub.retry_message", facility=message.endpoint.facility)
     with transaction.atomic():
         lanes.hold("inbox", [message.lane])  # nobody reads stops of this lane while they change
-        advance(message, "received", problem_code="", problem="", attempts=0)
+        advance(message, "received", problem_code="", problem="", attempts=0, settled_at=None)
         freed = _lift_messages(message)
         cases.close_for("message", message.pk, reason="Retried.", by=by)
         audit.record("messages.retry", by=by, subject=message, detail={"freed": freed})

@@ -10,7 +10,7 @@ from django.conf import settings
 from django.db import InterfaceError, OperationalError, connection
 from django.utils import timezone
 
-from hub import lanes, outbox, partitions, pipeline, queue, sending
+from hub import lanes, outbox, partitions, pipeline, queue, sending, verdicts, verification
 from hub import retention as keeping
 from hub.alerts import watch as watching
 from hub.api import idempotency
@@ -106,6 +106,22 @@ def watch() -> None:
 def forget_answers() -> None:
     """Forget the API's answers to repeated calls that are too old to be repeated."""
     idempotency.prune()
+
+
+@shared_task
+def verify(names: list[str] | None = None) -> None:
+    """Check the first of these invariants (of all where none is named), then leave the others to the next task.
+
+    One at a time, each within a task's time limit: a worker's other work never waits for all of them.
+    """
+    wanted = verification.known() if names is None else names
+    try:
+        verdicts.watch(wanted[0])
+    except (OperationalError, InterfaceError) as error:
+        connection.close()
+        log.warning("database_away", task="verify", error=type(error).__name__)
+    if wanted[1:]:
+        verify.delay(wanted[1:])
 
 
 def ensure_lanes() -> None:

@@ -4,14 +4,20 @@ from django.db import migrations
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('hub', '0003_alerts'),
+        ("hub", "0003_alerts"),
     ]
 
     operations = [
         migrations.AlterModelOptions(
-            name='message',
-            options={'permissions': (('view_raw_message', 'Can see the raw bytes of a message'), ('retry_message', 'Can retry a stopped message'), ('waive_message', 'Can waive a stopped message'), ('drop_month', 'Can archive and drop a month'))},
+            name="message",
+            options={
+                "permissions": (
+                    ("view_raw_message", "Can see the raw bytes of a message"),
+                    ("retry_message", "Can retry a stopped message"),
+                    ("waive_message", "Can waive a stopped message"),
+                    ("drop_month", "Can archive and drop a month"),
+                )
+            },
         ),
     ]

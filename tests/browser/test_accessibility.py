@@ -26,6 +26,7 @@ def pages() -> list[str]:
         "/hub/message/",
         "/hub/message/?q=nothing+like+it",
         "/billing/charge/",
+        "/reconciliation/",
         "/erp/journal/",
         "/hub/delivery/",
         "/hub/dispatch/",

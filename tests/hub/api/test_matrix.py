@@ -94,6 +94,7 @@ MATRIX = {
     ("POST", "cases/{pk}/waive"): Entry((V_CASE, "hub.waive_exceptioncase"), below("cases", rows.case, "waive"), WHY),
     ("GET", "charges"): Entry(("billing.view_charge",), listed("charges"), hides=False),
     ("GET", "charges/{pk}"): Entry(("billing.view_charge",), below("charges", rows.charge)),
+    ("GET", "reconciliation"): Entry(("billing.view_charge",), listed("reconciliation"), hides=False),
     ("GET", "journals"): Entry(("erp.view_journal",), listed("journals"), hides=False),
     ("GET", "journals/{pk}"): Entry(
         ("erp.view_journal", "erp.view_journalline"), below("journals", rows.journal)
@@ -159,7 +160,7 @@ def _end(path: str, start: int) -> int:
 def test_INV_21_every_route_has_an_entry_and_every_entry_a_route() -> None:
     """A new route is told here what it needs, or this fails."""
     assert routes() == set(MATRIX)
-    assert len(MATRIX) == 32
+    assert len(MATRIX) == 33
 
 
 @pytest.fixture(scope="module")
