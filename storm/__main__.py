@@ -1,4 +1,4 @@
-"""`make storm SEED= SECONDS=`: one storm; its last line of output is one JSON object, its exit code 1 where it failed."""
+"""`make storm SEED= SECONDS=`: one storm. Its last line of output is one JSON object; exit code 1 where it failed."""
 
 import argparse
 import json
@@ -21,7 +21,9 @@ def say(text: str) -> None:
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command line."""
     parser = argparse.ArgumentParser(prog="python -m storm", description=__doc__)
-    parser.add_argument("--seed", type=int, help="the same seed makes the same faults and messages; a fresh one if absent")
+    parser.add_argument(
+        "--seed", type=int, help="the same seed makes the same faults and messages; a fresh one if absent"
+    )
     parser.add_argument("--seconds", type=float, default=60, help="how long faults are injected")
     parser.add_argument("--rate", type=float, default=60, help="messages a second")
     parser.add_argument("--lease", type=int, default=4, help="THROUGHLINE_LEASE_S; a zombie sleeps longer")

@@ -1,4 +1,4 @@
-"""What the checker looks at: the hub's database, the ERP's ledger, and the senders' own record. Nothing of the product."""
+"""What the checker looks at: the hub's database, the ERP's ledger, the senders' own record. No product code."""
 
 import json
 import sqlite3

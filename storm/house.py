@@ -104,7 +104,7 @@ class House:
 
     def erp(self, method: str, document: Any = None) -> Any:
         """Speak to the ERP's fault switchboard, past the proxy."""
-        request = urllib.request.Request(  # noqa: S310 - our own address
+        request = urllib.request.Request(
             f"http://{HOST}:{self.ports['erp']}/_sandbox/faults",
             method=method,
             data=None if document is None else json.dumps(document).encode(),

@@ -1,4 +1,4 @@
-"""A TCP proxy that misbehaves on request: cuts with RST, black holes, duplicates, latency. Counts what it really did."""
+"""A TCP proxy that misbehaves on request: RST, black holes, duplicates, latency. Counts what it did."""
 
 import asyncio
 import socket

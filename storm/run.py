@@ -150,11 +150,13 @@ def _blow(plan: Plan, gusts: Sequence[Gust], house: House, ledger: Path, outcome
         _through(gusts, sky, plan, say)
         say("all faults are over; waiting until nothing is under way ...")
         sky.heal()
-        outcome.drain_s, outcome.left = drain.wait(
-            house.database_url, lambda: len(made) - feed.ended, tend=house.tend
-        )
+        outcome.drain_s, outcome.left = drain.wait(house.database_url, lambda: len(made) - feed.ended, tend=house.tend)
         outcome.injected, outcome.restarts = sky.injected, house.restarts
-        outcome.hits = {f"{name}_{hit}": count for name, proxy in (("client", client), ("erp", erp)) for hit, count in proxy.hits.items()}
+        outcome.hits = {
+            f"{name}_{hit}": count
+            for name, proxy in (("client", client), ("erp", erp))
+            for hit, count in proxy.hits.items()
+        }
         outcome.hits |= {f"erp_{mode}": count for mode, count in sky.modes().items()}
         outcome.sent, outcome.resent, outcome.answers = feed.sent, feed.resent, feed.answers
         outcome.acked = sum(feed.answers[code] for code in ("AA", "CA"))

@@ -2,7 +2,6 @@
 
 from collections import Counter, defaultdict
 from decimal import Decimal
-from typing import Any
 
 from storm.evidence import Evidence
 
@@ -51,7 +50,11 @@ def agree(evidence: Evidence) -> list[str]:
     """Every posted journal is the ERP's, line by line, under the reference that we noted; and it has no other."""
     ours = {row[0]: row for row in evidence.rows(JOURNALS)}
     theirs = {row[0]: row for row in evidence.books(BOOKED)}
-    findings = [f"journal {key} is {ours[key][1]} here and the ERP does not have it" for key in ours if ours[key][1] == "posted" and key not in theirs]
+    findings = [
+        f"journal {key} is {ours[key][1]} here and the ERP does not have it"
+        for key in ours
+        if ours[key][1] == "posted" and key not in theirs
+    ]
     for key, (_, reference, *_rest) in theirs.items():
         if key not in ours:
             findings.append(f"the ERP has journal {key}, which was never made here")
@@ -76,7 +79,8 @@ SELECT b.id::text, b.status, EXISTS (SELECT FROM erp_journalline l WHERE l.charg
            SELECT FROM hub_fact f JOIN hub_delivery d ON d.fact_id = f.id
            WHERE d.status IN ('stopped', 'blocked') AND (
                f.message_id = b.message_id
-               OR f.name = 'cost.allocated/1' AND f.cause_id IN (SELECT c.id FROM hub_fact c WHERE c.message_id = b.message_id)))
+               OR f.name = 'cost.allocated/1'
+               AND f.cause_id IN (SELECT c.id FROM hub_fact c WHERE c.message_id = b.message_id)))
 FROM billing_charge b
 """
 

@@ -36,7 +36,11 @@ def stored_once(evidence: Evidence) -> list[str]:
     """The same bytes under the same control id are one message; and nothing is worked on that nobody sent."""
     rows = [row for row in evidence.rows(STORED) if row[5] != "refused"]
     counted = Counter((facility, control_id) for _, facility, control_id, *_ in rows)
-    findings = [f"{facility} {control_id} is stored {count} times" for (facility, control_id), count in counted.items() if count > 1]
+    findings = [
+        f"{facility} {control_id} is stored {count} times"
+        for (facility, control_id), count in counted.items()
+        if count > 1
+    ]
     sent = {(one.facility, one.sha256) for one in evidence.sent}
     findings += [f"{row[2]} is worked on, but nobody sent it" for row in rows if (row[1], row[3]) not in sent]
     return findings

@@ -10,70 +10,79 @@ LISTENERS = {
     "journal.posted/1": {"charges.posted"},
 }
 OPEN = "c.status IN ('open', 'assigned')"
+CASE = f"SELECT c.id FROM hub_exceptioncase c WHERE {OPEN} AND"
+MESSAGE = "SELECT m.id FROM hub_message m JOIN hub_endpoint e ON e.id = m.endpoint_id WHERE"
+DELIVERY = "SELECT d.id FROM hub_delivery d LEFT JOIN hub_endpoint e ON e.id = d.endpoint_id WHERE"
 MESSAGES = {
-    "is still waiting for a worker": "SELECT m.id FROM hub_message m WHERE m.status = 'received'",
-    "is stopped without exactly one open case": f"""
-        SELECT m.id FROM hub_message m WHERE m.status = 'stopped' AND (SELECT count(*) FROM hub_exceptioncase c
-            WHERE c.subject = 'message:' || m.id AND {OPEN}) <> 1""",
-    "is stopped, and its key is not": """
-        SELECT m.id FROM hub_message m JOIN hub_endpoint e ON e.id = m.endpoint_id WHERE m.status = 'stopped'
+    "is still waiting for a worker": f"{MESSAGE} m.status = 'received'",
+    "is stopped without exactly one open case": f"""{MESSAGE} m.status = 'stopped'
+        AND (SELECT count(*) FROM hub_exceptioncase c WHERE c.subject = 'message:' || m.id AND {OPEN}) <> 1""",
+    "is stopped, and its key is not": f"""{MESSAGE} m.status = 'stopped'
         AND NOT EXISTS (SELECT FROM hub_stop s WHERE s.queue = 'in:' || e.code AND s.key = m.key)""",
-    "is blocked behind nothing": """
-        SELECT m.id FROM hub_message m JOIN hub_endpoint e ON e.id = m.endpoint_id WHERE m.status = 'blocked'
+    "is blocked behind nothing": f"""{MESSAGE} m.status = 'blocked'
         AND NOT EXISTS (SELECT FROM hub_stop s JOIN hub_message b ON b.id = s.subject_id
             WHERE s.queue = 'in:' || e.code AND s.key = m.key AND b.status = 'stopped')""",
-    "is held and waits for no open case": f"""
-        SELECT m.id FROM hub_message m WHERE m.status = 'held' AND NOT EXISTS (SELECT FROM hub_waiting w
-            JOIN hub_exceptioncase c ON c.id = w.case_id WHERE w.message_id = m.id AND {OPEN})""",
-    "waits for a case and is not held": """
-        SELECT m.id FROM hub_message m WHERE m.status <> 'held'
+    "is held and waits for no open case": f"""{MESSAGE} m.status = 'held'
+        AND NOT EXISTS (SELECT FROM hub_waiting w JOIN hub_exceptioncase c ON c.id = w.case_id
+            WHERE w.message_id = m.id AND {OPEN})""",
+    "waits for a case and is not held": f"""{MESSAGE} m.status <> 'held'
         AND EXISTS (SELECT FROM hub_waiting w WHERE w.message_id = m.id)""",
     "has a held charge that waits for nothing": """
         SELECT b.message_id FROM billing_charge b WHERE b.status = 'held'
         AND NOT EXISTS (SELECT FROM hub_waiting w WHERE w.message_id = b.message_id AND w.part = b.part)""",
-    "is done and does not say when": "SELECT m.id FROM hub_message m WHERE (m.status IN ('applied', 'skipped', 'refused')) <> (m.settled_at IS NOT NULL)",
+    "is done and does not say when, or says when and is not": f"""{MESSAGE}
+        (m.status IN ('applied', 'skipped', 'refused')) <> (m.settled_at IS NOT NULL)""",
 }
 CASES = {
-    "is open twice": f"SELECT c.code || ' ' || c.subject FROM hub_exceptioncase c WHERE {OPEN} GROUP BY c.code, c.subject HAVING count(*) > 1",
-    "is open, and its message is not stopped": f"""
-        SELECT c.id FROM hub_exceptioncase c WHERE {OPEN} AND c.subject LIKE 'message:%' AND NOT EXISTS (
-            SELECT FROM hub_message m WHERE 'message:' || m.id = c.subject AND m.status = 'stopped')""",
-    "is open, and its delivery is not stopped": f"""
-        SELECT c.id FROM hub_exceptioncase c WHERE {OPEN} AND c.subject LIKE 'delivery:%' AND NOT EXISTS (
-            SELECT FROM hub_delivery d WHERE 'delivery:' || d.id = c.subject AND d.status = 'stopped')""",
-    "is open, and nothing is in doubt": f"SELECT c.id FROM hub_exceptioncase c WHERE {OPEN} AND c.code = 'ERP_AMBIGUOUS'",
-    "is open, and the partner answers": f"SELECT c.id FROM hub_exceptioncase c WHERE {OPEN} AND c.code = 'ERP_UNREACHABLE'",
-    "is open for codes that nothing waits for": f"""
-        SELECT c.id FROM hub_exceptioncase c WHERE {OPEN} AND c.subject LIKE 'mapping:%'
+    "is open twice": f"""
+        SELECT c.code || ' ' || c.subject FROM hub_exceptioncase c WHERE {OPEN}
+        GROUP BY c.code, c.subject HAVING count(*) > 1""",
+    "is open, and its message is not stopped": f"""{CASE} c.subject LIKE 'message:%' AND NOT EXISTS (
+        SELECT FROM hub_message m WHERE 'message:' || m.id = c.subject AND m.status = 'stopped')""",
+    "is open, and its delivery is not stopped": f"""{CASE} c.subject LIKE 'delivery:%' AND NOT EXISTS (
+        SELECT FROM hub_delivery d WHERE 'delivery:' || d.id = c.subject AND d.status = 'stopped')""",
+    "is open, and nothing is in doubt": f"{CASE} c.code = 'ERP_AMBIGUOUS'",
+    "is open, and the partner answers": f"{CASE} c.code = 'ERP_UNREACHABLE'",
+    "is open for a code that nothing waits for": f"""{CASE} c.subject LIKE 'mapping:%'
         AND NOT EXISTS (SELECT FROM hub_waiting w WHERE w.case_id = c.id)""",
-    "is closed, and something waits for it": "SELECT c.id FROM hub_exceptioncase c JOIN hub_waiting w ON w.case_id = c.id WHERE c.closed_at IS NOT NULL",
-    "says a defect of ours": f"SELECT c.code || ' ' || c.subject || ': ' || c.text FROM hub_exceptioncase c WHERE {OPEN} AND c.code IN ('BUG', 'POISON')",
+    "is closed, and something waits for it": """
+        SELECT c.id FROM hub_exceptioncase c JOIN hub_waiting w ON w.case_id = c.id WHERE c.closed_at IS NOT NULL""",
+    "tells of a defect of ours": f"""
+        SELECT c.code || ' ' || c.subject || ' ' || c.text FROM hub_exceptioncase c
+        WHERE {OPEN} AND c.code IN ('BUG', 'POISON')""",
 }
 DELIVERIES = {
-    "is neither delivered nor stopped": "SELECT d.id FROM hub_delivery d WHERE d.status IN ('pending', 'sending')",
-    "is stopped without exactly one open case": f"""
-        SELECT d.id FROM hub_delivery d WHERE d.status = 'stopped' AND (SELECT count(*) FROM hub_exceptioncase c
-            WHERE c.subject = 'delivery:' || d.id AND {OPEN}) <> 1""",
-    "is blocked behind nothing": """
-        SELECT d.id FROM hub_delivery d LEFT JOIN hub_endpoint e ON e.id = d.endpoint_id WHERE d.status = 'blocked'
-        AND NOT EXISTS (SELECT FROM hub_stop s JOIN hub_delivery b ON b.id = s.subject_id WHERE b.status = 'stopped'
-            AND s.key = d.key AND s.queue = d.route || coalesce('@' || e.code, ''))""",
-    "is a call that is not settled": "SELECT o.id FROM hub_dispatch o WHERE o.status IN ('sending', 'waiting', 'in_doubt')",
+    "is neither delivered nor stopped": f"{DELIVERY} d.status IN ('pending', 'sending')",
+    "is stopped without exactly one open case": f"""{DELIVERY} d.status = 'stopped'
+        AND (SELECT count(*) FROM hub_exceptioncase c WHERE c.subject = 'delivery:' || d.id AND {OPEN}) <> 1""",
+    "is blocked behind nothing": f"""{DELIVERY} d.status = 'blocked'
+        AND NOT EXISTS (SELECT FROM hub_stop s JOIN hub_delivery b ON b.id = s.subject_id
+            WHERE b.status = 'stopped' AND s.key = d.key AND s.queue = d.route || coalesce('@' || e.code, ''))""",
+    "is a call that is not settled": """
+        SELECT o.id FROM hub_dispatch o WHERE o.status IN ('sending', 'waiting', 'in_doubt')""",
     "is delivered by a call that was not": """
         SELECT d.id FROM hub_delivery d JOIN hub_dispatch o ON o.id = d.dispatch_id
         WHERE d.status = 'delivered' AND o.status <> 'delivered'""",
-    "is delivered and does not say when": "SELECT d.id FROM hub_delivery d WHERE (d.status = 'delivered') <> (d.settled_at IS NOT NULL)",
+    "is delivered and does not say when": f"{DELIVERY} (d.status = 'delivered') <> (d.settled_at IS NOT NULL)",
 }
+# A column, and the table whose id it names.
 LINEAGE = {
-    "is a charge without its message": "SELECT b.id FROM billing_charge b WHERE NOT EXISTS (SELECT FROM hub_message m WHERE m.id = b.message_id)",
-    "is a delivery without its fact": "SELECT d.id FROM hub_delivery d WHERE NOT EXISTS (SELECT FROM hub_fact f WHERE f.id = d.fact_id)",
-    "is a fact without its message": "SELECT f.id FROM hub_fact f WHERE f.message_id IS NOT NULL AND NOT EXISTS (SELECT FROM hub_message m WHERE m.id = f.message_id)",
-    "is an allocation without its fact": "SELECT a.id FROM erp_allocation a WHERE NOT EXISTS (SELECT FROM hub_fact f WHERE f.id = a.fact_id)",
-    "is an allocation in a journal that is none": "SELECT a.id FROM erp_allocation a WHERE a.journal_id IS NOT NULL AND NOT EXISTS (SELECT FROM erp_journal j WHERE j.id = a.journal_id)",
-    "is a leg without its charge": "SELECT l.charge_id FROM erp_journalline l WHERE NOT EXISTS (SELECT FROM billing_charge b WHERE b.id = l.charge_id)",
-    "is a leg without its allocation": "SELECT l.charge_id FROM erp_journalline l WHERE NOT EXISTS (SELECT FROM erp_allocation a WHERE a.id = l.allocation_id)",
-    "is a journal without its call": "SELECT j.id FROM erp_journal j WHERE NOT EXISTS (SELECT FROM hub_dispatch o WHERE o.id = j.id)",
+    ("billing_charge", "message_id"): "hub_message",
+    ("hub_delivery", "fact_id"): "hub_fact",
+    ("hub_fact", "message_id"): "hub_message",
+    ("hub_fact", "cause_id"): "hub_fact",
+    ("hub_waiting", "message_id"): "hub_message",
+    ("erp_allocation", "fact_id"): "hub_fact",
+    ("erp_allocation", "journal_id"): "erp_journal",
+    ("erp_journalline", "charge_id"): "billing_charge",
+    ("erp_journalline", "allocation_id"): "erp_allocation",
+    ("erp_journal", "id"): "hub_dispatch",
+    ("hub_delivery", "dispatch_id"): "hub_dispatch",
 }
+DANGLING = """
+SELECT c.{column} FROM {table} c WHERE c.{column} IS NOT NULL
+AND NOT EXISTS (SELECT FROM {parent} p WHERE p.id = c.{column})
+"""
 
 
 def messages(evidence: Evidence) -> list[str]:
@@ -93,15 +102,15 @@ def deliveries(evidence: Evidence) -> list[str]:
 
 def lineage(evidence: Evidence) -> list[str]:
     """Raw bytes to posting, every row leads to the one that it came from."""
-    return _ask(evidence, "row", LINEAGE)
+    questions = {
+        f"is named by {table}.{column} and not in {parent}": DANGLING.format(table=table, column=column, parent=parent)
+        for (table, column), parent in LINEAGE.items()
+    }
+    return _ask(evidence, "row", questions)
 
 
 def _ask(evidence: Evidence, what: str, questions: dict[str, str]) -> list[str]:
-    return [
-        f"{what} {id_} {told}"
-        for told, statement in questions.items()
-        for (id_,) in evidence.rows(statement)
-    ]
+    return [f"{what} {id_} {told}" for told, statement in questions.items() for (id_,) in evidence.rows(statement)]
 
 
 def facts(evidence: Evidence) -> list[str]:
