@@ -44,16 +44,18 @@ class Sent:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One charge line of a message: the sender's transaction id and its signed money."""
+    """One charge line of a message: the sender's transaction id and its signed money, None where it names none."""
 
     transaction: str
-    amount: Decimal
+    amount: Decimal | None
 
     @classmethod
     def read(cls, fields: Sequence[str]) -> "Line":
         """Out of an FT1's fields: FT1-11, else FT1-10 times FT1-12; credits and whatever has a minus take away."""
         quantity, total, unit = (_number(fields[number]) for number in (10, 11, 12))
-        amount = total if total is not None else (quantity if quantity is not None else Decimal(1)) * (unit or 0)
+        if total is None and unit is None:  # the hub prices it from its charge master
+            return cls(fields[2], None)
+        amount = total if total is not None else (Decimal(1) if quantity is None else quantity) * (unit or 0)
         minus = CHARGES[fields[6]] < 0 or any(value is not None and value < 0 for value in (quantity, total, unit))
         return cls(fields[2], -abs(amount) if minus else abs(amount))
 

@@ -91,16 +91,15 @@ class Proxy:
             return
         pair = Pair(writer, up_writer)
         self._pairs.add(pair)
+        pumps = [
+            asyncio.ensure_future(self._pump(pair, UP, reader, up_writer)),
+            asyncio.ensure_future(self._pump(pair, DOWN, up_reader, writer)),
+        ]
         try:
-            pumps = [
-                asyncio.ensure_future(self._pump(pair, UP, reader, up_writer)),
-                asyncio.ensure_future(self._pump(pair, DOWN, up_reader, writer)),
-            ]
             await asyncio.wait(pumps, return_when=asyncio.FIRST_COMPLETED)
+        finally:
             for pump in pumps:
                 pump.cancel()
-            await asyncio.gather(*pumps, return_exceptions=True)
-        finally:
             self._pairs.discard(pair)
             for each in filter(None, (writer, up_writer, pair.shadow)):
                 each.close()
