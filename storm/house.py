@@ -134,11 +134,12 @@ def standing(folder: Path, *, lease_s: int) -> Iterator[House]:
         house = _house(folder, servers, lease_s)
         try:
             house.run("manage.py", "migrate", "--no-input", "-v", "0")
+            _open(house)  # while the network is loaded: starting eight programs takes as long
             house.run("manage.py", "load_demo")
             with psycopg.connect(servers.database_url, autocommit=True) as db:
                 terms = "UPDATE hub_endpoint SET settings = settings || %s::jsonb WHERE direction = 'out'"
                 db.execute(terms, [json.dumps(ERP_TERMS)])
-            _open(house)
+            _open_doors(house)
             house.wait_ready()
             yield house
         finally:
@@ -168,18 +169,22 @@ def _house(folder: Path, servers: embedded.Servers, lease_s: int) -> House:
 
 
 def _open(house: House) -> None:
-    """The servers, which run already, and the programs: listener, web, two workers, sender, two beats, the ERP."""
+    """The servers, which run already, and what needs tables only: web, two workers, sender, the ERP."""
     house.processes.update(house.servers.processes)
     ports, quiet = house.ports, ("--loglevel", "WARNING")
     erp = ("-m", "sandbox.erp", "--port", str(ports["erp"]), "--ledger", str(house.erp_ledger))
     house.add("erp", sys.executable, *erp, check=ready.port(ports["erp"]))
-    mllp = ("manage.py", "mllp", "--host", HOST)
-    house.add("listener", sys.executable, *mllp, check=ready.port(ports["mllp"]))
     gunicorn = ("-m", "gunicorn", "hub.wsgi", "--worker-class", "gthread", "--threads", "4", "--no-control-socket")
     bind = ("--bind", f"{HOST}:{ports['web']}", "--log-level", "warning")
     house.add("web", sys.executable, *gunicorn, *bind, check=ready.http_ok(ports["web"], "/livez"))
     for name in ("worker1", "worker2"):
         house.add(name, *CELERY, "worker", *quiet, "-n", f"{name}@storm", "-Q", "work", "-c", "1")
     house.add("sender", *CELERY, "worker", *quiet, "-n", "sender@storm", "-Q", "send", "-P", "threads", "-c", "4")
+
+
+def _open_doors(house: House) -> None:
+    """What needs the network's endpoints: the listener, and two beats, whose first sweep makes the lanes."""
+    mllp = ("manage.py", "mllp", "--host", HOST)
+    house.add("listener", sys.executable, *mllp, check=ready.port(house.ports["mllp"]))
     for name in ("beat1", "beat2"):
-        house.add(name, *CELERY, "beat", *quiet, "-s", str(house.folder / name), "--pidfile", "")
+        house.add(name, *CELERY, "beat", "--loglevel", "WARNING", "-s", str(house.folder / name), "--pidfile", "")

@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from sandbox.billing.messages import Generator, Made
+from sandbox.billing.mix import DEFAULT_MIX
 from sandbox.network import read_network
 
 POISON = 0.01
@@ -59,8 +60,8 @@ def messages(seed: int, count: int, *, now: datetime | None = None) -> list[Made
     chance = random.Random(f"poison {seed}")
     moment = now or datetime.now(UTC)
     # Late service and unknown departments are held for ever here, since nobody heals them: a storm has few of them.
-    mix = {"unknown_department": 0.02, "late": 0.01, "resend": 0.03}
-    generator = Generator(seed, read_network(), clock=lambda: moment, mix=mix | {"credit": 0.05, "repeat": 0.02})
+    mix = {**DEFAULT_MIX, "unknown_department": 0.02, "late": 0.01, "resend": 0.03, "credit": 0.05, "repeat": 0.02}
+    generator = Generator(seed, read_network(), clock=lambda: moment, mix=mix)
     made: list[Made] = []
     for _ in range(count):
         one = generator.make()

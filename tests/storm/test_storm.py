@@ -46,12 +46,12 @@ def test_a_minute_has_every_kind_of_fault() -> None:
 
 
 def test_one_message_in_a_hundred_is_poison() -> None:
-    """Of each sort of poison there is some in ten thousand messages, and about a hundred in all."""
-    kinds = Counter(one.kind for one in traffic.messages(3, 10_000))
+    """Of each sort of poison there is some in four thousand messages, and about forty in all."""
+    kinds = Counter(one.kind for one in traffic.messages(3, 4_000))
     poison = {kind: count for kind, count in kinds.items() if kind.startswith("poison:")}
-    assert 60 < sum(poison.values()) < 140
+    assert 25 < sum(poison.values()) < 60
     assert set(poison) == {f"poison:{name}" for name in (*traffic.POISONS, "conflict")}
-    assert min(kinds[kind] for kind in ("credit", "repeat", "resend", "unknown_department", "unknown_code")) > 30
+    assert min(kinds[kind] for kind in ("credit", "repeat", "resend", "unknown_department", "unknown_code")) > 10
 
 
 def well() -> Outcome:
