@@ -28,6 +28,14 @@ RESTART_S = 0.5  # as a supervisor does: not at once, and for ever
 CELERY = (sys.executable, "-m", "celery", "-A", "hub")
 # What is not tried for longer than this is in doubt; shorter than the lease, as in production.
 ERP_TERMS = {"connect_s": 1, "read_s": 1.5}
+WEB_FACILITY, WEB_DOOR = "NORTH", "carebill-web"
+MAKE_WEB_DOOR = """
+INSERT INTO hub_endpoint SELECT (e).* FROM (
+    SELECT jsonb_populate_record(e, jsonb_build_object(
+        'id', (SELECT max(id) + 1000 FROM hub_endpoint), 'code', %s::text, 'transport', 'http', 'port', NULL)) e
+    FROM hub_endpoint e WHERE e.direction = 'in' AND e.facility = %s
+) made
+"""
 
 
 @dataclass
@@ -39,6 +47,7 @@ class House:
     environment: dict[str, str]
     ports: dict[str, int]
     lease_s: int
+    web_key: str = ""
     processes: dict[str, Process] = field(default_factory=dict)
     restarts: Counter[str] = field(default_factory=Counter)
     _due: dict[str, float] = field(default_factory=dict)
@@ -139,6 +148,9 @@ def standing(folder: Path, *, lease_s: int) -> Iterator[House]:
             with psycopg.connect(servers.database_url, autocommit=True) as db:
                 terms = "UPDATE hub_endpoint SET settings = settings || %s::jsonb WHERE direction = 'out'"
                 db.execute(terms, [json.dumps(ERP_TERMS)])
+                db.execute(MAKE_WEB_DOOR, [WEB_DOOR, WEB_FACILITY])
+            issue = ("manage.py", "apikey", "issue", "--user", "integration", "--name", "storm", "--scope")
+            house.web_key = house.run(*issue, f"in.{WEB_DOOR}").strip()
             _open_doors(house)
             house.wait_ready()
             yield house

@@ -13,9 +13,9 @@ from typing import Any
 from storm import checks, drain, traffic
 from storm.evidence import Evidence, gathered
 from storm.gusts import Sky
-from storm.house import House, standing
+from storm.house import WEB_DOOR, WEB_FACILITY, House, standing
 from storm.proxy import Proxy
-from storm.senders import Feed
+from storm.senders import Feed, Web
 from storm.weather import Gust, forecast
 
 CONNECTIONS = 8
@@ -143,7 +143,8 @@ def _blow(plan: Plan, gusts: Sequence[Gust], house: House, ledger: Path, outcome
     made = traffic.messages(plan.seed, plan.messages)
     loop = Loop()
     try:
-        feed = Feed(made, client.port, ledger, connections=CONNECTIONS, rate=plan.rate)
+        web = Web(WEB_FACILITY, house.ports["web"], f"/in/{WEB_DOOR}", house.web_key)
+        feed = Feed(made, client.port, ledger, connections=CONNECTIONS, rate=plan.rate, web=web)
         for start in (client.start, erp.start, feed.start):
             loop.call(start)
         sky = Sky(house, client, erp, loop.call)

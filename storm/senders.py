@@ -6,6 +6,7 @@ import json
 import zlib
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from sandbox.billing.messages import Made
@@ -16,22 +17,37 @@ PAUSE_S = 0.3
 # Unanswered so often, bytes in which no control id can be read are given up: nobody could match an answer to them.
 GARBAGE_TRIES = 3
 LATER = {"AE", "CE"}
+WEB_SHARE = 3  # one account in so many, of the one hospital that may, is sent over HTTP
+
+
+@dataclass(frozen=True, slots=True)
+class Web:
+    """The HTTP door: of which hospital it is, where, and the key to it."""
+
+    facility: str
+    port: int
+    path: str
+    key: str
 
 
 class Feed:
     """All connections, and the ledger that they write: one JSON line for each message that found its end."""
 
-    def __init__(self, made: Sequence[Made], port: int, ledger: Path, *, connections: int, rate: float) -> None:
+    def __init__(
+        self, made: Sequence[Made], port: int, ledger: Path, *, connections: int, rate: float, web: "Web | None" = None
+    ) -> None:
         self.made, self.port, self.rate = made, port, rate
         self.answers: Counter[str] = Counter()
         self.sent = self.ended = self.resent = self.strange = 0
         self._ledger = ledger.open("w", buffering=1, encoding="utf-8")
         self._lines = [Line(self) for _ in range(connections)]
+        self._web = None if web is None else WebLine(self, web)
         self._tasks: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:
         """Begin to send; an account's messages go over one connection, each after the one before was answered."""
-        self._tasks = [asyncio.ensure_future(line.run()) for line in self._lines]
+        lines = [*self._lines, *filter(None, [self._web])]
+        self._tasks = [asyncio.ensure_future(line.run()) for line in lines]
         self._tasks.append(asyncio.ensure_future(self._dispatch()))
 
     async def _dispatch(self) -> None:
@@ -39,7 +55,14 @@ class Feed:
         begun = loop.time()
         for number, one in enumerate(self.made):
             await asyncio.sleep(max(0.0, begun + number / self.rate - loop.time()))
-            self._lines[zlib.crc32(one.account.encode()) % len(self._lines)].queue.put_nowait(one)
+            self._line(one).queue.put_nowait(one)
+
+    def _line(self, one: Made) -> "Line":
+        """An account keeps to one road, so that its order is kept."""
+        number = zlib.crc32(one.account.encode())
+        if self._web is not None and one.facility == self._web.web.facility and number % WEB_SHARE == 0:
+            return self._web
+        return self._lines[number % len(self._lines)]
 
     async def stop(self) -> None:
         """Hang up."""
@@ -123,3 +146,30 @@ class Line:
         if self._streams is not None:
             self._streams[1].transport.abort()
             self._streams = None
+
+
+class WebLine(Line):
+    """The same over HTTP: a connection for each attempt."""
+
+    def __init__(self, feed: Feed, web: Web) -> None:
+        super().__init__(feed)
+        self.web = web
+
+    async def _attempt(self, one: Made) -> Ack | None:
+        """Post the bytes once; None without an acknowledgement (503, or no answer at all)."""
+        web = self.web
+        head = (
+            f"POST {web.path} HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer {web.key}\r\n"
+            f"Content-Type: x-application/hl7-v2+er7\r\nContent-Length: {len(one.raw)}\r\nConnection: close\r\n\r\n"
+        )
+        writer = None
+        try:
+            reader, writer = await asyncio.wait_for(asyncio.open_connection("127.0.0.1", web.port), ANSWER_S)
+            writer.write(head.encode("ascii") + one.raw)
+            answer = await asyncio.wait_for(reader.read(), ANSWER_S)
+            return read_ack(answer.partition(b"\r\n\r\n")[2])
+        except (OSError, TimeoutError, NotMllp):
+            return None
+        finally:
+            if writer is not None:
+                writer.transport.abort()
