@@ -15,6 +15,7 @@ from storm.proxy import DOWN, UP, Proxy
 from storm.weather import Gust
 
 ZOMBIE = 1.5  # leases that a stopped process sleeps through
+LOOK_S = 0.3  # how often the ERP is asked whether a fault has struck
 Seen = Callable[[], bool]
 
 
@@ -177,25 +178,26 @@ def _flush(sky: Sky, gust: Gust) -> Seen:
 
 
 def _erp_mode(mode: str, **options: Any) -> Callable[[Sky, Gust], Seen]:
-    """The ERP misbehaves until it was seen to, or for as long as the gust lasts where the mode has no end."""
+    """The ERP misbehaves so many times. It forgets that when it is killed: then it is told again, until it did."""
 
     def strike(sky: Sky, gust: Gust) -> Seen:
-        before = sky.strikes(mode)
+        before, told = sky.strikes(mode), 0.0
         document = {"mode": mode, "seed": gust.choice, **options}
 
-        def set_it() -> bool:
+        def seen() -> bool:
+            nonlocal told
+            if time.monotonic() < told + LOOK_S:
+                return False
+            told = time.monotonic()
+            if sky.strikes(mode) > before:
+                return True
             try:
                 active = sky.house.erp("GET")["active"]
-                sky.house.erp("POST", {"faults": [*active, document]})
+                if mode not in {fault["mode"] for fault in active}:
+                    sky.house.erp("POST", {"faults": [*active, document]})
             except OSError:
-                return False
-            return True
-
-        state = {"set": set_it()}
-
-        def seen() -> bool:
-            state["set"] = state["set"] or set_it()
-            return sky.strikes(mode) > before
+                pass  # it is down just now
+            return False
 
         return seen
 
