@@ -44,20 +44,22 @@ class Sent:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One charge line of a message: the sender's transaction id and its signed money, None where it names none."""
+    """One charge line of a message: the sender's transaction id, its signed money (None where it names none), and
+    whether it says that it repeats another on purpose (FT1-28)."""
 
     transaction: str
     amount: Decimal | None
+    repeats: bool = False
 
     @classmethod
     def read(cls, fields: Sequence[str]) -> "Line":
         """Out of an FT1's fields: FT1-11, else FT1-10 times FT1-12; credits and whatever has a minus take away."""
         quantity, total, unit = (_number(fields[number]) for number in (10, 11, 12))
         if total is None and unit is None:  # the hub prices it from its charge master
-            return cls(fields[2], None)
+            return cls(fields[2], None, bool(fields[28]))
         amount = total if total is not None else (Decimal(1) if quantity is None else quantity) * (unit or 0)
         minus = CHARGES[fields[6]] < 0 or any(value is not None and value < 0 for value in (quantity, total, unit))
-        return cls(fields[2], -abs(amount) if minus else abs(amount))
+        return cls(fields[2], -abs(amount) if minus else abs(amount), bool(fields[28]))
 
 
 def _number(text: str) -> Decimal | None:

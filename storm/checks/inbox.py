@@ -56,8 +56,9 @@ def charged_once(evidence: Evidence) -> list[str]:
         parts[message_id, part] += 1
         keys[partner, line_key] += 1
         one = by_message.get(message_id)
-        if status in {"captured", "posted"} and one is not None and part < len(one.lines):
-            transactions[one.facility, one.lines[part].transaction] += 1
+        line = one.lines[part] if one is not None and part < len(one.lines) else None
+        if status in {"captured", "posted"} and one is not None and line is not None and not line.repeats:
+            transactions[one.facility, line.transaction] += 1
     return [
         f"{what} {key} stands for {count} charges"
         for what, counts in (("part", parts), ("line key", keys), ("transaction", transactions))
