@@ -73,7 +73,7 @@ setup-demo:
 
 clean: ## remove what tests, linters and builds left; the demo's data stays
 	rm -rf .pytest_cache .ruff_cache .mypy_cache .import_linter_cache .hypothesis .coverage .coverage.* htmlcov build dist
-	rm -rf var/test var/static
+	rm -rf var/test var/static var/storm-*
 	find . -name __pycache__ -type d -not -path './.venv/*' -prune -exec rm -rf {} +
 
 forget: setup-demo ## remove the demo's data too, and begin anew
