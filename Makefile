@@ -18,7 +18,7 @@ PYTEST_ARGS ?=
 LOCK := ../.venv/bin/uv pip compile -q --upgrade --universal --python-version 3.11 --generate-hashes --no-header --no-annotate
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint lint-django lint-types lint-settings lint-migrations lint-openapi bench lock setup setup-demo clean forget
+.PHONY: help demo test lint lint-django lint-types lint-settings lint-migrations lint-openapi bench storm lock setup setup-demo clean forget
 
 help: ## list the targets
 	@echo "Throughline. Targets:"
@@ -57,6 +57,9 @@ lint-openapi:
 bench: setup ## measure messages acknowledged and posted per second, beside this machine's own limits
 	@$(PY) -m benchmarks.charge_to_cost $(BENCH_ARGS)
 
+storm: setup ## break everything for SECONDS (60) with the faults of a SEED, then check that nothing was lost or doubled
+	@$(PY) -m storm --seconds $(or $(SECONDS),60) $(if $(SEED),--seed $(SEED)) $(STORM_ARGS)
+
 lock: setup ## write the pins anew from requirements/*.in
 	cd requirements && $(LOCK) runtime.in -o runtime.txt
 	cd requirements && $(LOCK) -c runtime.txt runtime.in embedded.in -o demo.txt
@@ -70,7 +73,7 @@ setup-demo:
 
 clean: ## remove what tests, linters and builds left; the demo's data stays
 	rm -rf .pytest_cache .ruff_cache .mypy_cache .import_linter_cache .hypothesis .coverage .coverage.* htmlcov build dist
-	rm -rf var/test var/static
+	rm -rf var/test var/static var/storm-*
 	find . -name __pycache__ -type d -not -path './.venv/*' -prune -exec rm -rf {} +
 
 forget: setup-demo ## remove the demo's data too, and begin anew

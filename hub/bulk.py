@@ -1,6 +1,8 @@
 """The one writer and reader of the hot path: COPY and plain statements on Django's own psycopg connection."""
 
-from collections.abc import Iterable, Sequence
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from json import dumps, loads
 from typing import Any
 
@@ -9,11 +11,16 @@ from psycopg import Cursor, sql
 from psycopg.types.json import Jsonb
 
 
-def cursor() -> Cursor[Any]:
-    """A psycopg cursor on Django's connection, inside Django's transaction; the server binds its parameters."""
+@contextmanager
+def cursor() -> Iterator[Cursor[Any]]:
+    """A psycopg cursor on Django's connection, inside Django's transaction; the server binds its parameters.
+
+    What goes wrong is told in Django's errors: whoever waits for a database that is away knows one kind only.
+    """
     connection.ensure_connection()
     raw: Any = connection.connection
-    return Cursor(raw)
+    with connection.wrap_database_errors, Cursor(raw) as cur:
+        yield cur
 
 
 def copy(table: str, columns: Sequence[tuple[str, str]], rows: Iterable[Sequence[Any]]) -> None:
@@ -79,4 +86,8 @@ class lazily_durable(transaction.Atomic):  # noqa: N801  (reads as a context man
 
     def __enter__(self) -> None:
         super().__enter__()
-        run("SET LOCAL synchronous_commit = off")
+        try:
+            run("SET LOCAL synchronous_commit = off")
+        except BaseException:  # a block that fails to begin is never ended by `with`: nobody would leave it any more
+            self.__exit__(*sys.exc_info())
+            raise

@@ -16,7 +16,7 @@ from hub.routing import Answer, Inbound, Outbound, Reaction, registry
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGES = ("hub", "mappings", "billing", "erp")
-PYTHON_ROOTS = (*PACKAGES, "embedded", "sandbox", "benchmarks", "tests")
+PYTHON_ROOTS = (*PACKAGES, "embedded", "sandbox", "benchmarks", "storm", "tests")
 TEXT_SUFFIXES = {".py", ".html", ".css", ".js"}
 FEATURED = {"hub", "mappings", "billing", "erp"}
 
