@@ -5,6 +5,7 @@ from hub.models.audit import AuditEntry
 from hub.models.cases import ExceptionCase, Waiting
 from hub.models.deliveries import Delivery, Dispatch
 from hub.models.facts import Fact
+from hub.models.gates import Breaker, Bucket
 from hub.models.idempotency import SavedAnswer
 from hub.models.lanes import Lane, Stop
 from hub.models.messages import Message, MessageKey
@@ -13,6 +14,8 @@ from hub.models.partners import Endpoint, Partner
 __all__ = [
     "ApiKey",
     "AuditEntry",
+    "Breaker",
+    "Bucket",
     "Delivery",
     "Dispatch",
     "Endpoint",
