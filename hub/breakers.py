@@ -72,8 +72,10 @@ def probe(endpoint: Endpoint) -> bool:
     return bulk.run(PROBE, [settings.LEASE_S, endpoint.pk]) == 1
 
 
-def pause_s(endpoint: Endpoint, openings: int, *, asked_s: float | None = None, chance: Chance = random.random) -> float:
-    """Seconds until the next probe: twice as long after each one that failed, capped; never before the partner asked."""
+def pause_s(
+    endpoint: Endpoint, openings: int, *, asked_s: float | None = None, chance: Chance = random.random
+) -> float:
+    """Seconds until the next probe: twice as long after each that failed, capped; never before the partner asked."""
     longest = Policy(endpoint.breaker_pause_s, 2.0, endpoint.breaker_cap_s).wait_s(openings + 1)
     return max(longest, asked_s or 0.0) * (1 + JITTER * chance())
 

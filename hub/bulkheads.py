@@ -11,9 +11,10 @@ from contextlib import contextmanager
 
 
 class Bulkhead:
-    """How many threads of this process work for whom."""
+    """How many threads of this process work for whom. `threads` is the pool's size, once the worker knows it."""
 
     def __init__(self) -> None:
+        self.threads = 1
         self._lock = threading.Lock()
         self._inside: Counter[int] = Counter()
 

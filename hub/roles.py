@@ -95,6 +95,7 @@ PERMISSIONS: dict[str, tuple[str, ...]] = {
         "hub.add_endpoint",
         "hub.change_endpoint",
         "hub.pause_endpoint",
+        "hub.switch_breaker",
         "hub.post_inbound",
         "mappings.propose_mapping",
         "mappings.retire_mapping",

@@ -130,8 +130,8 @@ class Reaction:
 class Outcome:
     """What a partner made of a call. Built by connectors; judged in `hub.outbox` alone."""
 
-    # "ok" | "rejected" | "retryable" | "unknown" | "absent" (looked up, not there); the hub's own: "unsent" (not tried),
-    # "expired" (known not to be done, and too old to be tried again)
+    # "ok" | "rejected" | "retryable" | "unknown" | "absent" (looked up, not there)
+    # | "unsent" (not tried) | "given_up" (known not to be done, and too old to be tried again)
     kind: str
     reference: str = ""  # the partner's id of what it made
     code: str = ""

@@ -114,7 +114,7 @@ def _judge(endpoint: Endpoint, calls: Sequence[Call]) -> breakers.Verdict:
             due = verdict.probe_at or due  # while the circuit is open, it alone decides when to try
         call.due = due
         if policy.too_old(call.created_at, due) and _known_undone(call):
-            call.outcome = Outcome("expired", code="DELIVERY_EXPIRED", text=call.outcome.text)
+            call.outcome = Outcome("given_up", code="DELIVERY_EXPIRED", text=call.outcome.text)
     return verdict
 
 

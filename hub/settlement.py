@@ -19,7 +19,7 @@ WORTH_A_CASE = 5
 WRITE = """
 UPDATE hub_dispatch d SET status = w.status, reference = w.reference, code = w.code, text = w.text,
     due_at = coalesce(w.due, d.due_at), attempts = greatest(d.attempts - w.uncounted, 0),
-    settled_at = CASE WHEN w.status IN ('delivered', 'rejected', 'expired') THEN now() END
+    settled_at = CASE WHEN w.status IN ('delivered', 'rejected', 'given_up') THEN now() END
 FROM unnest(%s::uuid[], %s::text[], %s::text[], %s::text[], %s::text[], %s::timestamptz[], %s::int[])
     w(id, status, reference, code, text, due, uncounted)
 WHERE d.id = w.id
@@ -31,9 +31,7 @@ SELECT 1 FROM hub_dispatch WHERE endpoint_id = %s AND status = 'waiting' AND att
 """
 
 
-def settle(
-    route: Outbound, endpoint: Endpoint, calls: Sequence[Call], circuit: breakers.Verdict | None = None
-) -> None:
+def settle(route: Outbound, endpoint: Endpoint, calls: Sequence[Call], circuit: breakers.Verdict | None = None) -> None:
     """Write down the outcomes, inside the sender's transaction that owns the lane: one statement per table.
 
     `circuit` is what the calls did to the endpoint's circuit; None where a person tells, and not the partner.
@@ -75,11 +73,11 @@ def found(route: Outbound, endpoint: Endpoint, dispatch_id: UUID, outcome: Outco
 FINAL: dict[str, Callable[[Outcome], Outcome]] = {
     "ok": lambda outcome: outcome,
     "rejected": lambda outcome: outcome,
-    "expired": lambda outcome: replace(outcome, kind="rejected"),
+    "given_up": lambda outcome: replace(outcome, kind="rejected", text=f"Given up. {outcome.text}"),
 }
 # Outcome -> the dispatch's status. "absent" comes from a person's look-up; the sender itself sends again at once.
 STATUS = {
-    "ok": "delivered", "rejected": "rejected", "expired": "expired", "retryable": "waiting", "unknown": "in_doubt",
+    "ok": "delivered", "rejected": "rejected", "given_up": "given_up", "retryable": "waiting", "unknown": "in_doubt",
     "absent": "waiting",
 }  # fmt: skip
 
@@ -165,8 +163,8 @@ def _stop(
     cases.open_many([case], by=access.SYSTEM)
 
 
-def _expired(route: Outbound, endpoint: Endpoint, calls: Sequence[Call]) -> None:
-    """Nothing is dropped: the oldest delivery of each key stops, its later ones stand behind it, and a person decides."""
+def _given_up(route: Outbound, endpoint: Endpoint, calls: Sequence[Call]) -> None:
+    """Nothing is dropped: the oldest delivery of each key stops, later ones stand behind it, and a person decides."""
     members = bulk.fetch(
         "SELECT id, key FROM hub_delivery WHERE dispatch_id = ANY(%s) AND status = 'sending' ORDER BY id",
         [[call.id for call in calls]],
@@ -186,24 +184,28 @@ def _expired(route: Outbound, endpoint: Endpoint, calls: Sequence[Call]) -> None
         " AND status = 'sending'",
         [[call.id for call in calls]],
     )
-    cases.open_many((_given_up(route, endpoint, call, text) for call in calls), by=access.SYSTEM)
+    cases.open_many((_stale(route, endpoint, call, text) for call in calls), by=access.SYSTEM)
 
 
-def _given_up(route: Outbound, endpoint: Endpoint, call: Call, text: str) -> cases.NewCase:
+def _stale(route: Outbound, endpoint: Endpoint, call: Call, text: str) -> cases.NewCase:
     why = call.outcome.text if call.outcome else ""
     return cases.NewCase(
         code="DELIVERY_EXPIRED", subject=f"dispatch:{call.id}", title=f"{endpoint.name}: given up after "
         f"{endpoint.retry_age_h} hours", severity=2, owner=route.owner, partner=endpoint.partner.code,
         facility=endpoint.facility, data={"dispatch": str(call.id), "deliveries": call.deliveries},
-        text=f"{text} The last try: {why}. See that the partner is there, then retry the call; or waive its deliveries.",
+        text=f"{text} The last try: {why}. When the partner is there, retry the call; or waive its deliveries.",
     )  # fmt: skip
 
 
 def _tell(endpoint: Endpoint, calls: Sequence[Call], circuit: breakers.Verdict) -> None:
     """One case for each endpoint that does not answer; it closes by itself when the partner is back."""
-    tired = [call for call in calls if call.outcome and call.outcome.kind == "retryable" and call.attempts >= WORTH_A_CASE]
+    tired = [
+        call for call in calls if call.outcome and call.outcome.kind == "retryable" and call.attempts >= WORTH_A_CASE
+    ]
     if circuit.probe_at or tired:
-        text = next((call.outcome.text for call in calls if call.outcome and call.outcome.kind in breakers.FAILURES), "")
+        text = next(
+            (call.outcome.text for call in calls if call.outcome and call.outcome.kind in breakers.FAILURES), ""
+        )
         case = cases.NewCase(
             code="ERP_UNREACHABLE", subject=away(endpoint), title=f"{endpoint.name} does not answer", severity=2,
             text=f"{text}. The hub keeps trying; what waits goes out by itself when the partner is back.",
@@ -239,6 +241,6 @@ def away(endpoint: Endpoint) -> str:
 VERDICTS: dict[str, Callable[[Outbound, Endpoint, Sequence[Call]], None]] = {
     "ok": _ok,
     "rejected": _rejected,
-    "expired": _expired,
+    "given_up": _given_up,
     "unknown": _unknown,
 }

@@ -253,7 +253,6 @@ def test_moves_statuses_and_the_constraint_agree(model: type[models.Model]) -> N
 UNNAMED = {
     "hub/settlement.py hub_dispatch": "STATUS says which outcome leads where; only the open calls in hand are named",
     "billing/flows/visits.py billing_visit": "`visit_moves.follow` reads Visit.MOVES, on rows that LOCK holds",
-    "hub/settlement.py hub_delivery": "the members of a refused call, read as `sending` under the lane's lock",
 }
 
 

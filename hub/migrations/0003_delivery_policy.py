@@ -5,170 +5,310 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('hub', '0002_rules'),
+        ("hub", "0002_rules"),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='Breaker',
+            name="Breaker",
             fields=[
-                ('endpoint', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, primary_key=True, related_name='breaker', serialize=False, to='hub.endpoint')),
-                ('status', models.CharField(choices=[('closed', 'Closed'), ('open', 'Open'), ('half_open', 'Probing')], default='closed', max_length=10)),
-                ('failures', models.PositiveIntegerField(default=0)),
-                ('openings', models.PositiveIntegerField(default=0)),
-                ('opened_at', models.DateTimeField(null=True)),
-                ('probe_at', models.DateTimeField(null=True)),
-                ('code', models.CharField(blank=True, max_length=60)),
-                ('text', models.TextField(blank=True)),
+                (
+                    "endpoint",
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        primary_key=True,
+                        related_name="breaker",
+                        serialize=False,
+                        to="hub.endpoint",
+                    ),
+                ),
+                (
+                    "status",
+                    models.CharField(
+                        choices=[("closed", "Closed"), ("open", "Open"), ("half_open", "Probing")],
+                        default="closed",
+                        max_length=10,
+                    ),
+                ),
+                ("failures", models.PositiveIntegerField(default=0)),
+                ("openings", models.PositiveIntegerField(default=0)),
+                ("opened_at", models.DateTimeField(null=True)),
+                ("probe_at", models.DateTimeField(null=True)),
+                ("code", models.CharField(blank=True, max_length=60)),
+                ("text", models.TextField(blank=True)),
             ],
         ),
         migrations.CreateModel(
-            name='Bucket',
+            name="Bucket",
             fields=[
-                ('endpoint', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, primary_key=True, related_name='bucket', serialize=False, to='hub.endpoint')),
-                ('tokens', models.FloatField()),
-                ('filled_at', models.DateTimeField()),
+                (
+                    "endpoint",
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        primary_key=True,
+                        related_name="bucket",
+                        serialize=False,
+                        to="hub.endpoint",
+                    ),
+                ),
+                ("tokens", models.FloatField()),
+                ("filled_at", models.DateTimeField()),
             ],
         ),
         migrations.AlterModelOptions(
-            name='endpoint',
-            options={'ordering': ('code',), 'permissions': (('pause_endpoint', 'Can pause and resume an endpoint'), ('switch_breaker', 'Can open and close the circuit of an endpoint'), ('post_inbound', 'Can hand in documents through an HTTP door'))},
+            name="endpoint",
+            options={
+                "ordering": ("code",),
+                "permissions": (
+                    ("pause_endpoint", "Can pause and resume an endpoint"),
+                    ("switch_breaker", "Can open and close the circuit of an endpoint"),
+                    ("post_inbound", "Can hand in documents through an HTTP door"),
+                ),
+            },
         ),
         migrations.RemoveConstraint(
-            model_name='dispatch',
-            name='dispatch_status_is_known',
+            model_name="dispatch",
+            name="dispatch_status_is_known",
         ),
         migrations.RemoveConstraint(
-            model_name='dispatch',
-            name='dispatch_settled_has_a_time',
+            model_name="dispatch",
+            name="dispatch_settled_has_a_time",
         ),
         migrations.AddField(
-            model_name='endpoint',
-            name='breaker_cap_s',
-            field=models.FloatField(db_default=60, default=60, verbose_name='longest pause (s)'),
+            model_name="endpoint",
+            name="breaker_cap_s",
+            field=models.FloatField(db_default=60, default=60, verbose_name="longest pause (s)"),
         ),
         migrations.AddField(
-            model_name='endpoint',
-            name='breaker_failures',
-            field=models.PositiveSmallIntegerField(db_default=5, default=5, help_text='So many open the circuit; 0 for never.', verbose_name='failures in a row'),
+            model_name="endpoint",
+            name="breaker_failures",
+            field=models.PositiveSmallIntegerField(
+                db_default=5,
+                default=5,
+                help_text="So many open the circuit; 0 for never.",
+                verbose_name="failures in a row",
+            ),
         ),
         migrations.AddField(
-            model_name='endpoint',
-            name='breaker_pause_s',
-            field=models.FloatField(db_default=5, default=5, help_text='Until one call probes; twice as long after each failure.', verbose_name='first pause (s)'),
+            model_name="endpoint",
+            name="breaker_pause_s",
+            field=models.FloatField(
+                db_default=5,
+                default=5,
+                help_text="Until one call probes; twice as long after each failure.",
+                verbose_name="first pause (s)",
+            ),
         ),
         migrations.AddField(
-            model_name='endpoint',
-            name='calls_burst',
-            field=models.PositiveSmallIntegerField(db_default=10, default=10, help_text='After a quiet time so many may go out without waiting.', verbose_name='calls at once'),
+            model_name="endpoint",
+            name="calls_burst",
+            field=models.PositiveSmallIntegerField(
+                db_default=10,
+                default=10,
+                help_text="After a quiet time so many may go out without waiting.",
+                verbose_name="calls at once",
+            ),
         ),
         migrations.AddField(
-            model_name='endpoint',
-            name='calls_per_minute',
-            field=models.PositiveIntegerField(blank=True, help_text='What the partner allows in a minute; empty for no limit.', null=True),
+            model_name="endpoint",
+            name="calls_per_minute",
+            field=models.PositiveIntegerField(
+                blank=True, help_text="What the partner allows in a minute; empty for no limit.", null=True
+            ),
         ),
         migrations.AddField(
-            model_name='endpoint',
-            name='retry_age_h',
-            field=models.PositiveSmallIntegerField(db_default=75, default=75, help_text='A call that is older stops, and a person decides.', verbose_name='maximum age (h)'),
+            model_name="endpoint",
+            name="retry_age_h",
+            field=models.PositiveSmallIntegerField(
+                db_default=75,
+                default=75,
+                help_text="A call that is older stops, and a person decides.",
+                verbose_name="maximum age (h)",
+            ),
         ),
         migrations.AddField(
-            model_name='endpoint',
-            name='retry_cap_s',
-            field=models.FloatField(db_default=60, default=60, verbose_name='longest wait (s)'),
+            model_name="endpoint",
+            name="retry_cap_s",
+            field=models.FloatField(db_default=60, default=60, verbose_name="longest wait (s)"),
         ),
         migrations.AddField(
-            model_name='endpoint',
-            name='retry_factor',
-            field=models.FloatField(db_default=2, default=2, help_text='Each further wait is so many times as long.', verbose_name='factor'),
+            model_name="endpoint",
+            name="retry_factor",
+            field=models.FloatField(
+                db_default=2, default=2, help_text="Each further wait is so many times as long.", verbose_name="factor"
+            ),
         ),
         migrations.AddField(
-            model_name='endpoint',
-            name='retry_first_s',
-            field=models.FloatField(db_default=0.5, default=0.5, help_text='Longest wait after the first try that failed.', verbose_name='first wait (s)'),
+            model_name="endpoint",
+            name="retry_first_s",
+            field=models.FloatField(
+                db_default=0.5,
+                default=0.5,
+                help_text="Longest wait after the first try that failed.",
+                verbose_name="first wait (s)",
+            ),
         ),
         migrations.AddField(
-            model_name='historicalendpoint',
-            name='breaker_cap_s',
-            field=models.FloatField(db_default=60, default=60, verbose_name='longest pause (s)'),
+            model_name="historicalendpoint",
+            name="breaker_cap_s",
+            field=models.FloatField(db_default=60, default=60, verbose_name="longest pause (s)"),
         ),
         migrations.AddField(
-            model_name='historicalendpoint',
-            name='breaker_failures',
-            field=models.PositiveSmallIntegerField(db_default=5, default=5, help_text='So many open the circuit; 0 for never.', verbose_name='failures in a row'),
+            model_name="historicalendpoint",
+            name="breaker_failures",
+            field=models.PositiveSmallIntegerField(
+                db_default=5,
+                default=5,
+                help_text="So many open the circuit; 0 for never.",
+                verbose_name="failures in a row",
+            ),
         ),
         migrations.AddField(
-            model_name='historicalendpoint',
-            name='breaker_pause_s',
-            field=models.FloatField(db_default=5, default=5, help_text='Until one call probes; twice as long after each failure.', verbose_name='first pause (s)'),
+            model_name="historicalendpoint",
+            name="breaker_pause_s",
+            field=models.FloatField(
+                db_default=5,
+                default=5,
+                help_text="Until one call probes; twice as long after each failure.",
+                verbose_name="first pause (s)",
+            ),
         ),
         migrations.AddField(
-            model_name='historicalendpoint',
-            name='calls_burst',
-            field=models.PositiveSmallIntegerField(db_default=10, default=10, help_text='After a quiet time so many may go out without waiting.', verbose_name='calls at once'),
+            model_name="historicalendpoint",
+            name="calls_burst",
+            field=models.PositiveSmallIntegerField(
+                db_default=10,
+                default=10,
+                help_text="After a quiet time so many may go out without waiting.",
+                verbose_name="calls at once",
+            ),
         ),
         migrations.AddField(
-            model_name='historicalendpoint',
-            name='calls_per_minute',
-            field=models.PositiveIntegerField(blank=True, help_text='What the partner allows in a minute; empty for no limit.', null=True),
+            model_name="historicalendpoint",
+            name="calls_per_minute",
+            field=models.PositiveIntegerField(
+                blank=True, help_text="What the partner allows in a minute; empty for no limit.", null=True
+            ),
         ),
         migrations.AddField(
-            model_name='historicalendpoint',
-            name='retry_age_h',
-            field=models.PositiveSmallIntegerField(db_default=75, default=75, help_text='A call that is older stops, and a person decides.', verbose_name='maximum age (h)'),
+            model_name="historicalendpoint",
+            name="retry_age_h",
+            field=models.PositiveSmallIntegerField(
+                db_default=75,
+                default=75,
+                help_text="A call that is older stops, and a person decides.",
+                verbose_name="maximum age (h)",
+            ),
         ),
         migrations.AddField(
-            model_name='historicalendpoint',
-            name='retry_cap_s',
-            field=models.FloatField(db_default=60, default=60, verbose_name='longest wait (s)'),
+            model_name="historicalendpoint",
+            name="retry_cap_s",
+            field=models.FloatField(db_default=60, default=60, verbose_name="longest wait (s)"),
         ),
         migrations.AddField(
-            model_name='historicalendpoint',
-            name='retry_factor',
-            field=models.FloatField(db_default=2, default=2, help_text='Each further wait is so many times as long.', verbose_name='factor'),
+            model_name="historicalendpoint",
+            name="retry_factor",
+            field=models.FloatField(
+                db_default=2, default=2, help_text="Each further wait is so many times as long.", verbose_name="factor"
+            ),
         ),
         migrations.AddField(
-            model_name='historicalendpoint',
-            name='retry_first_s',
-            field=models.FloatField(db_default=0.5, default=0.5, help_text='Longest wait after the first try that failed.', verbose_name='first wait (s)'),
+            model_name="historicalendpoint",
+            name="retry_first_s",
+            field=models.FloatField(
+                db_default=0.5,
+                default=0.5,
+                help_text="Longest wait after the first try that failed.",
+                verbose_name="first wait (s)",
+            ),
         ),
         migrations.AlterField(
-            model_name='dispatch',
-            name='status',
-            field=models.CharField(choices=[('sending', 'Under way'), ('waiting', 'Will be tried again'), ('in_doubt', 'In doubt'), ('rejected', 'Rejected'), ('expired', 'Given up'), ('delivered', 'Delivered')], max_length=10),
+            model_name="dispatch",
+            name="status",
+            field=models.CharField(
+                choices=[
+                    ("sending", "Under way"),
+                    ("waiting", "Will be tried again"),
+                    ("in_doubt", "In doubt"),
+                    ("rejected", "Rejected"),
+                    ("given_up", "Given up"),
+                    ("delivered", "Delivered"),
+                ],
+                max_length=10,
+            ),
         ),
         migrations.AddConstraint(
-            model_name='dispatch',
-            constraint=models.CheckConstraint(condition=models.Q(('status__in', ['sending', 'waiting', 'in_doubt', 'rejected', 'expired', 'delivered'])), name='dispatch_status_is_known'),
+            model_name="dispatch",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    ("status__in", ["sending", "waiting", "in_doubt", "rejected", "given_up", "delivered"])
+                ),
+                name="dispatch_status_is_known",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='dispatch',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('settled_at__isnull', False), ('status__in', ['delivered', 'rejected', 'expired'])), models.Q(('settled_at__isnull', True), ('status__in', ['sending', 'waiting', 'in_doubt'])), _connector='OR'), name='dispatch_settled_has_a_time'),
+            model_name="dispatch",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("settled_at__isnull", False), ("status__in", ["delivered", "rejected", "given_up"])),
+                    models.Q(("settled_at__isnull", True), ("status__in", ["sending", "waiting", "in_doubt"])),
+                    _connector="OR",
+                ),
+                name="dispatch_settled_has_a_time",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='endpoint',
-            constraint=models.CheckConstraint(condition=models.Q(('retry_age_h__gte', 1), ('retry_cap_s__gte', models.F('retry_first_s')), ('retry_factor__gte', 1), ('retry_first_s__gt', 0)), name='endpoint_retry_can_be_followed', violation_error_message='Trying again: the first wait is more than 0 s, the factor at least 1, the longest wait no shorter than the first, and the maximum age at least 1 h.'),
+            model_name="endpoint",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    ("retry_age_h__gte", 1),
+                    ("retry_cap_s__gte", models.F("retry_first_s")),
+                    ("retry_factor__gte", 1),
+                    ("retry_first_s__gt", 0),
+                ),
+                name="endpoint_retry_can_be_followed",
+                violation_error_message="Trying again: the first wait is more than 0 s, the factor at least 1, the longest wait no shorter than the first, and the maximum age at least 1 h.",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='endpoint',
-            constraint=models.CheckConstraint(condition=models.Q(('breaker_cap_s__gte', models.F('breaker_pause_s')), ('breaker_pause_s__gt', 0)), name='endpoint_circuit_can_be_followed', violation_error_message='Circuit: the first pause is more than 0 s, and the longest no shorter.'),
+            model_name="endpoint",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("breaker_cap_s__gte", models.F("breaker_pause_s")), ("breaker_pause_s__gt", 0)),
+                name="endpoint_circuit_can_be_followed",
+                violation_error_message="Circuit: the first pause is more than 0 s, and the longest no shorter.",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='endpoint',
-            constraint=models.CheckConstraint(condition=models.Q(('calls_burst__gte', 1), models.Q(('calls_per_minute__isnull', True), ('calls_per_minute__gte', 1), _connector='OR')), name='endpoint_pace_can_be_followed', violation_error_message='Pace: at least 1 call in a minute (empty for no limit), and at least 1 at once.'),
+            model_name="endpoint",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    ("calls_burst__gte", 1),
+                    models.Q(("calls_per_minute__isnull", True), ("calls_per_minute__gte", 1), _connector="OR"),
+                ),
+                name="endpoint_pace_can_be_followed",
+                violation_error_message="Pace: at least 1 call in a minute (empty for no limit), and at least 1 at once.",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='breaker',
-            constraint=models.CheckConstraint(condition=models.Q(('status__in', ['closed', 'open', 'half_open'])), name='breaker_status_is_known'),
+            model_name="breaker",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("status__in", ["closed", "open", "half_open"])), name="breaker_status_is_known"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='breaker',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('probe_at__isnull', True), ('status', 'closed')), models.Q(('probe_at__isnull', False), ('status__in', ['open', 'half_open'])), _connector='OR'), name='breaker_open_has_a_probe'),
+            model_name="breaker",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("probe_at__isnull", True), ("status", "closed")),
+                    models.Q(("probe_at__isnull", False), ("status__in", ["open", "half_open"])),
+                    _connector="OR",
+                ),
+                name="breaker_open_has_a_probe",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='bucket',
-            constraint=models.CheckConstraint(condition=models.Q(('tokens__gte', 0)), name='bucket_is_never_in_debt'),
+            model_name="bucket",
+            constraint=models.CheckConstraint(condition=models.Q(("tokens__gte", 0)), name="bucket_is_never_in_debt"),
         ),
     ]

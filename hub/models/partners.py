@@ -108,7 +108,9 @@ class Endpoint(models.Model):
             models.CheckConstraint(condition=models.Q(concurrency__gte=1), name="endpoint_concurrency_is_positive"),
             models.CheckConstraint(
                 condition=models.Q(
-                    retry_first_s__gt=0, retry_factor__gte=1, retry_cap_s__gte=models.F("retry_first_s"),
+                    retry_first_s__gt=0,
+                    retry_factor__gte=1,
+                    retry_cap_s__gte=models.F("retry_first_s"),
                     retry_age_h__gte=1,
                 ),
                 name="endpoint_retry_can_be_followed",
@@ -124,7 +126,7 @@ class Endpoint(models.Model):
                 condition=models.Q(calls_burst__gte=1)
                 & (models.Q(calls_per_minute__isnull=True) | models.Q(calls_per_minute__gte=1)),
                 name="endpoint_pace_can_be_followed",
-                violation_error_message="Pace: at least 1 call in a minute (empty for no limit), and at least 1 at once.",
+                violation_error_message="Pace: at least 1 call in a minute (empty: no limit), and at least 1 at once.",
             ),
         )
 
