@@ -108,7 +108,7 @@ def test_R_7_a_retry_begins_a_new_age_under_a_new_key_and_posts_everything_once(
 
 
 def test_a_delivery_that_is_waived_lets_those_behind_it_go_on_in_order(books: Books) -> None:
-    """Skip with a reason: the first of A0 is never made, its two later ones arrive in their order, the rest is retried."""
+    """Skip with a reason: the first of A0 is never made, its two later ones arrive in order, the rest is retried."""
     call = give_up(books)
     books.erp.heal()
     first, *others = Delivery.objects.filter(dispatch_id=call.pk, status="stopped").order_by("id")

@@ -62,7 +62,7 @@ def test_it_is_closed_and_opened_with_a_reason_that_stands_in_the_history(
     assert "Their night shift called." in page(client, erp)
     press(client, erp, "open_circuit", "They restore a backup.")
     breaker = Breaker.objects.get()
-    assert (breaker.status, breaker.text) == ("open", "Opened by integration.")
+    assert (breaker.status, breaker.text) == ("open", "Opened by the.integration.")
     assert "They restore a backup." in page(client, erp)
     verbs = AuditEntry.objects.filter(verb__startswith="endpoints.").values_list("verb", flat=True).order_by("id")
     assert list(verbs) == ["endpoints.close_circuit", "endpoints.open_circuit"]
