@@ -219,6 +219,11 @@ class EndpointAdmin(EditableAdmin):
         """Whether it works."""
         return state(row)
 
+    def under(self, row: Endpoint) -> str:
+        """Why nothing is sent, where a circuit is open."""
+        circuit = getattr(row, "breaker", None)
+        return circuit_told(row) if circuit is not None and circuit.status != "closed" else ""
+
     def blocks(self, row: Endpoint, who: Viewer) -> list[Block]:
         """What the circuit does; whether a secret is kept, which is never shown."""
         if row.direction != "out":

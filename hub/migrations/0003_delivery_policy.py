@@ -287,7 +287,7 @@ class Migration(migrations.Migration):
                     models.Q(("calls_per_minute__isnull", True), ("calls_per_minute__gte", 1), _connector="OR"),
                 ),
                 name="endpoint_pace_can_be_followed",
-                violation_error_message="Pace: at least 1 call in a minute (empty for no limit), and at least 1 at once.",
+                violation_error_message="Pace: at least 1 call in a minute (empty: no limit), and at least 1 at once.",
             ),
         ),
         migrations.AddConstraint(
