@@ -29,6 +29,19 @@ FROM unnest(%s::uuid[], %s::uuid[]) w(id, dispatch_id)
 WHERE d.id = w.id AND d.id BETWEEN %s AND %s AND d.status IN ('pending', 'sending')
 RETURNING d.id, d.dispatch_id, d.fact_id
 """
+REOPEN = """
+UPDATE hub_dispatch o SET status = CASE o.status WHEN 'waiting' THEN 'sending' ELSE o.status END,
+    attempts = o.attempts + 1
+WHERE o.endpoint_id = %s AND o.route = %s AND o.lane = %s AND o.status IN ('waiting', 'in_doubt') AND o.due_at <= now()
+AND NOT EXISTS (SELECT 1 FROM hub_dispatch e WHERE e.endpoint_id = o.endpoint_id AND e.route = o.route
+    AND e.lane = o.lane AND e.status IN ('waiting', 'in_doubt') AND e.due_at > now() AND e.id < o.id)
+RETURNING o.id, o.status, o.attempts, o.deliveries, o.created_at
+"""
+DEFER = """
+UPDATE hub_dispatch SET status = CASE status WHEN 'sending' THEN 'waiting' ELSE status END,
+    attempts = greatest(attempts - 1, 0), due_at = now() + make_interval(secs => %s)
+WHERE id = ANY(%s::uuid[]) AND status IN ('sending', 'in_doubt')
+"""
 FACTS = "SELECT f.id, f.correlation_id, f.published_at, f.payload FROM hub_fact f WHERE f.id = ANY(%s::uuid[])"
 COLUMNS = (
     ("id", "uuid"), ("route", "text"), ("endpoint_id", "int8"), ("lane", "int2"), ("status", "text"),
@@ -109,6 +122,11 @@ def make(
     return calls
 
 
+def defer(calls: Sequence[Call], wait_s: float) -> None:
+    """Let calls that were claimed and not tried wait so many seconds, in the claiming transaction."""
+    bulk.run(DEFER, [wait_s, bulk.uuids(call.id for call in calls)])
+
+
 def put_back(delivery_ids: Sequence[UUID]) -> None:
     """Take deliveries out of their call; they wait again, and are gathered once nothing of their lane is open."""
     bulk.run(
@@ -129,19 +147,16 @@ def _joined(route: Outbound, claimed: Sequence[tuple[UUID, UUID, UUID]]) -> dict
 
 
 def open_calls(route: Outbound, endpoint: Endpoint, lane: int) -> list[Call]:
-    """Dispatches of the lane that are not settled, oldest first; those whose sender died are in doubt now."""
+    """Dispatches of the lane that are due, oldest first; those whose sender died are in doubt now.
+
+    None that stands behind an older one which is not due: what was made later does not go out before it.
+    """
     bulk.run(
         "UPDATE hub_dispatch SET status = 'in_doubt', due_at = now() WHERE endpoint_id = %s AND route = %s"
         " AND lane = %s AND status = 'sending'",
         [endpoint.pk, route.name, lane],
     )
-    rows = bulk.fetch(
-        "UPDATE hub_dispatch SET status = CASE status WHEN 'waiting' THEN 'sending' ELSE status END,"
-        " attempts = attempts + 1 WHERE endpoint_id = %s AND route = %s AND lane = %s"
-        " AND status IN ('waiting', 'in_doubt') AND due_at <= now()"
-        " RETURNING id, status, attempts, deliveries, created_at",
-        [endpoint.pk, route.name, lane],
-    )
+    rows = bulk.fetch(REOPEN, [endpoint.pk, route.name, lane])
     heard = _heard(route, [row[0] for row in rows]) if rows else {}
     return [
         Call(id_, status, attempts, deliveries, [one.fact for one in heard[id_]], tuple(heard[id_]), created_at)

@@ -1,12 +1,15 @@
 """What people do to messages, deliveries, dispatches and endpoints. Admin and API call nothing else."""
 
+from datetime import timedelta
+from uuid import UUID
+
 from django.db import transaction
 from django.utils import timezone
 
-from hub import access, audit, bulk, cases, doorkeys, lanes, queue, settlement, stops, vault
+from hub import access, audit, breakers, bulk, cases, doorkeys, lanes, queue, settlement, stops, vault
 from hub.access import Actor
 from hub.errors import Refused
-from hub.models import Delivery, Dispatch, Endpoint, Message
+from hub.models import Breaker, Delivery, Dispatch, Endpoint, Message
 from hub.models.states import advance
 from hub.routing import Outcome, registry
 
@@ -53,9 +56,11 @@ def retry_delivery(delivery: Delivery, *, by: Actor) -> Delivery:
     _require_delivery(delivery, "hub.retry_delivery", by)
     with transaction.atomic():
         lanes.hold(_delivery_queue(delivery), [delivery.lane])
+        call = delivery.dispatch_id
         advance(delivery, "pending", problem_code="", problem="", dispatch_id=None, attempts=0)
         freed = _lift_deliveries(delivery)
         cases.close_for("delivery", delivery.pk, reason="Retried.", by=by)
+        _close_given_up(call, by)
         audit.record("deliveries.retry", by=by, subject=delivery, detail={"freed": freed})
         _ring(delivery)
     return delivery
@@ -71,6 +76,7 @@ def waive_delivery(delivery: Delivery, *, reason: str, by: Actor) -> Delivery:
         advance(delivery, "waived", settled_at=timezone.now())
         freed = _lift_deliveries(delivery)
         cases.close_for("delivery", delivery.pk, reason=reason, by=by, waived=True)
+        _close_given_up(delivery.dispatch_id, by)
         audit.record("deliveries.waive", by=by, subject=delivery, reason=reason, detail={"freed": freed})
         _ring(delivery)
     return delivery
@@ -84,6 +90,32 @@ def _lift_deliveries(delivery: Delivery) -> int:
         " AND endpoint_id IS NOT DISTINCT FROM %s AND key = %s",
         [delivery.route, delivery.endpoint_id, delivery.key],
     )
+
+
+def _close_given_up(dispatch_id: UUID | None, by: Actor) -> None:
+    """The case of a call that was given up ends when a person has decided about the last of its deliveries."""
+    if dispatch_id and not Delivery.objects.filter(dispatch_id=dispatch_id, status="stopped").exists():
+        subject = f"dispatch:{dispatch_id}"
+        cases.close("DELIVERY_EXPIRED", [subject], reason="Its deliveries were retried or waived.", by=by)
+
+
+def retry_dispatch(dispatch: Dispatch, *, by: Actor) -> int:
+    """Let all deliveries of a call that was given up try again, with a new age; returns how many.
+
+    They are gathered anew and travel under a new key: the old call is known not to have been done. A second press finds
+    nothing to do and is refused.
+    """
+    access.require(by, "hub.retry_delivery", facility=dispatch.endpoint.facility)
+    with transaction.atomic():
+        lanes.hold(f"{dispatch.route}@{dispatch.endpoint.code}", [dispatch.lane])
+        stopped = Delivery.objects.filter(dispatch_id=dispatch.pk, status="stopped").order_by("id")
+        waiting = list(stopped.select_related("endpoint")) if dispatch.status == "given_up" else []
+        if not waiting:
+            raise Refused("STATE_MOVE", "Nothing of this call is stopped any more. Reload and look again.")
+        for delivery in waiting:
+            retry_delivery(delivery, by=by)
+        audit.record("dispatches.retry", by=by, subject=dispatch, count=len(waiting))
+    return len(waiting)
 
 
 def resolve_dispatch(dispatch: Dispatch, *, outcome: str, reference: str = "", reason: str = "", by: Actor) -> Dispatch:
@@ -135,6 +167,46 @@ def _pause(endpoint: Endpoint, paused: bool, reason: str, by: Actor) -> Endpoint
         queue.nudge("work") if endpoint.direction == "in" else queue.nudge("send", endpoint.pk)
     doorkeys.forget()
     return endpoint
+
+
+def open_circuit(endpoint: Endpoint, *, reason: str, by: Actor) -> Breaker:
+    """Stop calling this partner now. After the pause one call probes, and an answer closes the circuit by itself."""
+    breaker = _circuit(endpoint, reason, by)
+    pause = timedelta(seconds=breakers.pause_s(endpoint, 0))
+    with transaction.atomic():
+        now = timezone.now()
+        advance(breaker, "open", opened_at=now, probe_at=now + pause, openings=1, code="", text=f"Opened by {by.name}.")
+        audit.record("endpoints.open_circuit", by=by, subject=endpoint, reason=reason)
+    return breaker
+
+
+def close_circuit(endpoint: Endpoint, *, reason: str, by: Actor) -> Breaker:
+    """Call this partner again now; what waits for it is due at once. If it is still away the circuit opens again."""
+    breaker = _circuit(endpoint, reason, by)
+    with transaction.atomic():
+        advance(breaker, "closed", failures=0, openings=0, opened_at=None, probe_at=None)
+        hurried = bulk.run(HURRY, [endpoint.pk])
+        cases.close("ERP_UNREACHABLE", [settlement.away(endpoint)], reason=reason, by=by)
+        audit.record("endpoints.close_circuit", by=by, subject=endpoint, reason=reason, detail={"calls": hurried})
+        queue.nudge("send", endpoint.pk)
+    return breaker
+
+
+# Calls that a sender has in hand are left to it.
+HURRY = """
+UPDATE hub_dispatch SET due_at = now() WHERE id IN (
+    SELECT id FROM hub_dispatch WHERE endpoint_id = %s AND status IN ('waiting', 'in_doubt') AND due_at > now()
+    FOR UPDATE SKIP LOCKED)
+"""
+
+
+def _circuit(endpoint: Endpoint, reason: str, by: Actor) -> Breaker:
+    access.require(by, "hub.switch_breaker", facility=endpoint.facility)
+    if endpoint.direction != "out":
+        raise Refused("STATE_MOVE", "Only an outbound endpoint has a circuit: nothing is called through this one.")
+    if not reason.strip():
+        raise Refused("CASE_REASON", "Switching a circuit needs a reason that an auditor will understand.")
+    return Breaker.objects.get_or_create(endpoint=endpoint)[0]
 
 
 def set_secret(endpoint: Endpoint, *, secret: str, by: Actor) -> Endpoint:

@@ -99,6 +99,7 @@ PERMISSIONS: dict[str, tuple[str, ...]] = {
         "hub.pause_endpoint",
         "hub.add_alertrule",
         "hub.change_alertrule",
+        "hub.switch_breaker",
         "hub.post_inbound",
         "mappings.propose_mapping",
         "mappings.retire_mapping",

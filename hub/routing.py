@@ -130,7 +130,9 @@ class Reaction:
 class Outcome:
     """What a partner made of a call. Built by connectors; judged in `hub.outbox` alone."""
 
-    kind: str  # "ok" | "rejected" | "retryable" | "unknown" | "absent" (looked up, not there) | "unsent" (not tried)
+    # "ok" | "rejected" | "retryable" | "unknown" | "absent" (looked up, not there)
+    # | "unsent" (not tried) | "given_up" (known not to be done, and too old to be tried again)
+    kind: str
     reference: str = ""  # the partner's id of what it made
     code: str = ""
     text: str = ""

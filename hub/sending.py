@@ -6,30 +6,29 @@ A dispatch's id is the partner's idempotency key and stays the same over all its
 knows is *in doubt*: it is looked up at the partner before anything is sent again.
 """
 
-import random
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 import structlog
 from django.db import transaction
 from django.utils import timezone
 
-from hub import bulk, dispatches, lanes, settlement
+from hub import breakers, bulk, dispatches, lanes, ratelimits, settlement
 from hub.models import Endpoint
+from hub.retrying import Policy
 from hub.routing import Outbound, Outcome, registry
 from hub.sendcall import Call
 
 log = structlog.get_logger(__name__)
 # Deliveries that one claim may take: enough for several full calls, few enough to settle in one short transaction.
 CLAIM_LIMIT = 300
-BACKOFF_S, BACKOFF_CAP_S = 0.5, 60.0
 
-# What is open on a lane comes before what waits: nothing new is sent until it is settled. Scalar looks at first rows:
-# an EXISTS would be joined, and read everything that waits.
+# What is open on a lane comes before what waits: nothing new is sent until it is settled, and no call overtakes an
+# older one that has to wait. Scalar looks at first rows: an EXISTS would be joined, and read everything that waits.
 BUSY = """coalesce(
-    (SELECT bool_or(o.status = 'sending' OR (o.due_at <= now() AND NOT %(paused)s)) FROM hub_dispatch o
+    (SELECT o.status = 'sending' OR (o.due_at <= now() AND NOT %(paused)s) FROM hub_dispatch o
         WHERE o.endpoint_id = %(endpoint)s AND o.route = %(route)s AND o.lane = c.number
-        AND o.status IN ('sending', 'waiting', 'in_doubt')),
+        AND o.status IN ('sending', 'waiting', 'in_doubt') ORDER BY o.id LIMIT 1),
     NOT %(paused)s AND (SELECT true FROM hub_delivery d WHERE d.route = %(route)s
         AND d.endpoint_id = %(endpoint)s AND d.lane = c.number AND d.status = 'pending' LIMIT 1))
 """
@@ -42,6 +41,9 @@ def queue_name(route: Outbound, endpoint: Endpoint) -> str:
 
 def step(route: Outbound, endpoint: Endpoint) -> int:
     """Send what is due on one lane of this road; returns how many calls were tried, 0 when nothing was due."""
+    circuit = breakers.look(endpoint)
+    if circuit == "open":
+        return 0
     with transaction.atomic():
         lease = lanes.lease(
             queue_name(route, endpoint), busy=BUSY, share=1, heirs=route.keyed,
@@ -52,21 +54,30 @@ def step(route: Outbound, endpoint: Endpoint) -> int:
         calls = dispatches.open_calls(route, endpoint, lease.numbers[0])
         if not calls:
             calls = dispatches.gather(route, endpoint, lease.numbers[0], CLAIM_LIMIT)
-        if not calls:  # everything that waits is behind a stop
+        calls = _allowed(endpoint, calls, probing=circuit == "probe")
+        if not calls:  # everything that waits is behind a stop, or has to wait for its turn
             lanes.release(lease)
             return 0
     _try(route, endpoint, calls)
-    for call in calls:
-        call.due = _due(call)
     try:
         with bulk.lazily_durable():  # forgotten by a power cut, the calls are in doubt and looked up at the partner
             lanes.fence(lease)
-            settlement.settle(route, endpoint, calls)
+            settlement.settle(route, endpoint, calls, _judge(endpoint, calls))
             lanes.release(lease)
     except lanes.LeaseLost:
         # Whoever took the lane has marked these calls in doubt and looks them up; what we know is not needed.
         log.warning("lease_lost", queue=lease.queue)
     return len(calls)
+
+
+def _allowed(endpoint: Endpoint, calls: list[Call], *, probing: bool) -> list[Call]:
+    """Those of the calls that may go out now: one where it probes, as many as the rate allows; the rest is deferred."""
+    granted, wait_s = ratelimits.take(endpoint, min(len(calls), 1) if probing else len(calls))
+    if probing and granted and not breakers.probe(endpoint):
+        granted = 0
+    if granted < len(calls):
+        dispatches.defer(calls[granted:], wait_s)
+    return calls[:granted]
 
 
 def _try(route: Outbound, endpoint: Endpoint, calls: Sequence[Call]) -> None:
@@ -84,18 +95,33 @@ def _try(route: Outbound, endpoint: Endpoint, calls: Sequence[Call]) -> None:
             call.outcome = Outcome("unknown", code="BUG", text=f"{type(error).__name__} in the connector")
         if call.outcome is not None and call.outcome.kind in {"retryable", "unknown"}:
             for unsent in calls[position + 1 :]:
-                unsent.outcome = Outcome("unsent", retry_after_s=call.outcome.retry_after_s)
+                unsent.outcome = Outcome("unsent", code=call.outcome.code, text=call.outcome.text)
             return
 
 
-def _due(call: Call) -> datetime | None:
-    """When to try again: what the partner asked for, else exponential with jitter, capped. None when it is settled."""
-    if call.outcome is None or call.outcome.kind in {"ok", "rejected"}:
-        return None
-    asked = call.outcome.retry_after_s
-    wait = min(BACKOFF_CAP_S, BACKOFF_S * 2 ** min(call.attempts, 10))
-    seconds = asked if asked is not None else wait * random.uniform(0.5, 1.0)
-    return timezone.now() + timedelta(seconds=seconds)
+def _judge(endpoint: Endpoint, calls: Sequence[Call]) -> breakers.Verdict:
+    """What the outcomes do to the circuit, and when each call that is not settled is tried again, if it is."""
+    verdict = breakers.note(endpoint, calls)
+    policy = Policy(
+        endpoint.retry_first_s, endpoint.retry_factor, endpoint.retry_cap_s, endpoint.retry_age_h * 3600.0
+    )  # fmt: skip
+    now, due = timezone.now(), None
+    for call in calls:
+        if call.outcome is None or call.outcome.kind in {"ok", "rejected"}:
+            continue
+        if due is None:  # the one that failed; what stands behind it in the lane waits with it
+            due = now + timedelta(seconds=policy.delay_s(call.attempts, asked_s=call.outcome.retry_after_s))
+            due = verdict.probe_at or due  # while the circuit is open, it alone decides when to try
+        call.due = due
+        if policy.too_old(call.created_at, due) and _known_undone(call):
+            call.outcome = Outcome("given_up", code="DELIVERY_EXPIRED", text=call.outcome.text)
+    return verdict
+
+
+def _known_undone(call: Call) -> bool:
+    """What may have been done is never given up: a look-up or a person tells, however old it is."""
+    assert call.outcome is not None
+    return call.outcome.kind == "retryable" or (call.outcome.kind == "unsent" and call.status != "in_doubt")
 
 
 def roads(endpoint: Endpoint) -> list[Outbound]:
@@ -120,7 +146,8 @@ def drain() -> int:
 def due_endpoints() -> list[int]:
     """Endpoints that have something to send now (for the sweep)."""
     rows = bulk.fetch(
-        "SELECT DISTINCT e.id FROM hub_endpoint e WHERE e.direction = 'out' AND e.active AND ("
+        "SELECT DISTINCT e.id FROM hub_endpoint e WHERE e.direction = 'out' AND e.active"
+        " AND NOT EXISTS (SELECT 1 FROM hub_breaker b WHERE b.endpoint_id = e.id AND b.probe_at > now()) AND ("
         " EXISTS (SELECT 1 FROM hub_lane l WHERE l.queue LIKE '%%@' || e.code AND EXISTS ("
         "   SELECT 1 FROM hub_delivery d WHERE d.route = split_part(l.queue, '@', 1) AND d.endpoint_id = e.id"
         "   AND d.lane = l.number AND d.status = 'pending'))"

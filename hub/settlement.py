@@ -4,11 +4,12 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from itertools import chain
+from typing import TypeGuard
 from uuid import UUID
 
 from django.utils import timezone
 
-from hub import access, bulk, cases, dispatches, stops
+from hub import access, breakers, bulk, cases, dispatches, stops
 from hub.models import Endpoint
 from hub.routing import Outbound, Outcome
 from hub.sendcall import Call
@@ -18,26 +19,38 @@ WORTH_A_CASE = 5
 WRITE = """
 UPDATE hub_dispatch d SET status = w.status, reference = w.reference, code = w.code, text = w.text,
     due_at = coalesce(w.due, d.due_at), attempts = greatest(d.attempts - w.uncounted, 0),
-    settled_at = CASE WHEN w.status IN ('delivered', 'rejected') THEN now() END
+    settled_at = CASE WHEN w.status IN ('delivered', 'rejected', 'given_up') THEN now() END
 FROM unnest(%s::uuid[], %s::text[], %s::text[], %s::text[], %s::text[], %s::timestamptz[], %s::int[])
     w(id, status, reference, code, text, due, uncounted)
 WHERE d.id = w.id
 """
+# Whether anything else still says that the endpoint is away: its circuit, or another call that had many tries.
+AWAY = """
+SELECT 1 FROM hub_breaker WHERE endpoint_id = %s AND status <> 'closed' UNION ALL
+SELECT 1 FROM hub_dispatch WHERE endpoint_id = %s AND status = 'waiting' AND attempts >= %s LIMIT 1
+"""
 
 
-def settle(route: Outbound, endpoint: Endpoint, calls: Sequence[Call]) -> None:
-    """Write down the outcomes, inside the sender's transaction that owns the lane: one statement per table."""
+def settle(route: Outbound, endpoint: Endpoint, calls: Sequence[Call], circuit: breakers.Verdict | None = None) -> None:
+    """Write down the outcomes, inside the sender's transaction that owns the lane: one statement per table.
+
+    `circuit` is what the calls did to the endpoint's circuit; None where a person tells, and not the partner.
+    """
     for call in calls:
         if call.outcome is not None:
             call.outcome = _storable(call.outcome)
     _write(calls)
-    final = [(call.id, call.outcome) for call in calls if call.outcome and call.outcome.kind in {"ok", "rejected"}]
-    if final:
+    if final := [(call.id, FINAL[call.outcome.kind](call.outcome)) for call in calls if _is_final(call.outcome)]:
         route.settle(final, by=access.SYSTEM)
     for kind, verdict in VERDICTS.items():
         told = [call for call in calls if call.outcome is not None and call.outcome.kind == kind]
         if told:
             verdict(route, endpoint, told)
+    _tell(endpoint, calls, circuit or breakers.Verdict())
+
+
+def _is_final(outcome: Outcome | None) -> TypeGuard[Outcome]:
+    return outcome is not None and outcome.kind in FINAL
 
 
 def _storable(outcome: Outcome) -> Outcome:
@@ -56,8 +69,17 @@ def found(route: Outbound, endpoint: Endpoint, dispatch_id: UUID, outcome: Outco
     settle(route, endpoint, [call])
 
 
+# What ends a call, as the domain hears it: what was given up is not there, as if it had been refused.
+FINAL: dict[str, Callable[[Outcome], Outcome]] = {
+    "ok": lambda outcome: outcome,
+    "rejected": lambda outcome: outcome,
+    "given_up": lambda outcome: replace(outcome, kind="rejected", text=f"Given up. {outcome.text}"),
+}
 # Outcome -> the dispatch's status. "absent" comes from a person's look-up; the sender itself sends again at once.
-STATUS = {"ok": "delivered", "rejected": "rejected", "retryable": "waiting", "unknown": "in_doubt", "absent": "waiting"}
+STATUS = {
+    "ok": "delivered", "rejected": "rejected", "given_up": "given_up", "retryable": "waiting", "unknown": "in_doubt",
+    "absent": "waiting",
+}  # fmt: skip
 
 
 def _write(calls: Sequence[Call]) -> None:
@@ -81,15 +103,12 @@ def _ok(route: Outbound, endpoint: Endpoint, calls: Sequence[Call]) -> None:
         " WHERE dispatch_id = ANY(%s) AND status = 'sending'",
         [[call.id for call in calls]],
     )
-    _answered(endpoint, calls, "The partner has it.")
+    _doubtless(calls, "The partner has it.")
 
 
-def _answered(endpoint: Endpoint, calls: Sequence[Call], found_out: str) -> None:
-    """Yes or no, the partner is there and nothing is in doubt: cases that said otherwise have no cause any more."""
-    again = [call for call in calls if call.attempts > 1]
-    if again:
-        cases.close("ERP_UNREACHABLE", [_away(endpoint)], reason="The partner answers again.", by=access.SYSTEM)
-        doubted = [f"dispatch:{call.id}" for call in again]
+def _doubtless(calls: Sequence[Call], found_out: str) -> None:
+    doubted = [f"dispatch:{call.id}" for call in calls if call.attempts > 1]
+    if doubted:
         cases.close("ERP_AMBIGUOUS", doubted, reason=found_out, by=access.SYSTEM)
 
 
@@ -99,7 +118,7 @@ def _rejected(route: Outbound, endpoint: Endpoint, calls: Sequence[Call]) -> Non
     Facts of one key stay together, so that none overtakes the culprit. A call of one key sends its first fact alone;
     the others wait, and are blocked if it is refused again.
     """
-    _answered(endpoint, calls, "The partner does not have it, and refused it.")
+    _doubtless(calls, "The partner does not have it, and refused it.")
     for call in calls:
         members = bulk.fetch(
             "SELECT d.id, d.key, d.lane, f.message_id FROM hub_delivery d JOIN hub_fact f ON f.id = d.fact_id"
@@ -144,15 +163,59 @@ def _stop(
     cases.open_many([case], by=access.SYSTEM)
 
 
-def _retryable(route: Outbound, endpoint: Endpoint, calls: Sequence[Call]) -> None:
-    if max(call.attempts for call in calls) >= WORTH_A_CASE:
-        text = calls[0].outcome.text if calls[0].outcome else ""
+def _given_up(route: Outbound, endpoint: Endpoint, calls: Sequence[Call]) -> None:
+    """Nothing is dropped: the oldest delivery of each key stops, later ones stand behind it, and a person decides."""
+    members = bulk.fetch(
+        "SELECT id, key FROM hub_delivery WHERE dispatch_id = ANY(%s) AND status = 'sending' ORDER BY id",
+        [[call.id for call in calls]],
+    )
+    oldest: dict[str, UUID] = {}
+    for delivery_id, key in members:
+        oldest.setdefault(key, delivery_id)
+    stops.put(f"{route.name}@{endpoint.code}", list(oldest.items()), timezone.now())
+    text = f"It was tried for {endpoint.retry_age_h} hours and {endpoint.name} never took it. It was not done there."
+    bulk.run(
+        "UPDATE hub_delivery SET status = 'stopped', problem_code = 'DELIVERY_EXPIRED', problem = %s"
+        " WHERE id = ANY(%s::uuid[]) AND status = 'sending'",
+        [text, bulk.uuids(oldest.values())],
+    )
+    bulk.run(
+        "UPDATE hub_delivery SET status = 'blocked', dispatch_id = NULL WHERE dispatch_id = ANY(%s)"
+        " AND status = 'sending'",
+        [[call.id for call in calls]],
+    )
+    cases.open_many((_stale(route, endpoint, call, text) for call in calls), by=access.SYSTEM)
+
+
+def _stale(route: Outbound, endpoint: Endpoint, call: Call, text: str) -> cases.NewCase:
+    why = call.outcome.text if call.outcome else ""
+    return cases.NewCase(
+        code="DELIVERY_EXPIRED", subject=f"dispatch:{call.id}", title=f"{endpoint.name}: given up after "
+        f"{endpoint.retry_age_h} hours", severity=2, owner=route.owner, partner=endpoint.partner.code,
+        facility=endpoint.facility, data={"dispatch": str(call.id), "deliveries": call.deliveries},
+        text=f"{text} The last try: {why}. When the partner is there, retry the call; or waive its deliveries.",
+    )  # fmt: skip
+
+
+def _tell(endpoint: Endpoint, calls: Sequence[Call], circuit: breakers.Verdict) -> None:
+    """One case for each endpoint that does not answer; it closes by itself when the partner is back."""
+    tired = [
+        call for call in calls if call.outcome and call.outcome.kind == "retryable" and call.attempts >= WORTH_A_CASE
+    ]
+    if circuit.probe_at or tired:
+        text = next(
+            (call.outcome.text for call in calls if call.outcome and call.outcome.kind in breakers.FAILURES), ""
+        )
         case = cases.NewCase(
-            code="ERP_UNREACHABLE", subject=_away(endpoint), title=f"{endpoint.name} does not answer", severity=2,
+            code="ERP_UNREACHABLE", subject=away(endpoint), title=f"{endpoint.name} does not answer", severity=2,
             text=f"{text}. The hub keeps trying; what waits goes out by itself when the partner is back.",
             owner="integration", partner=endpoint.partner.code, facility=endpoint.facility,
         )  # fmt: skip
         cases.open_many([case], by=access.SYSTEM)
+        return
+    again = any(call.attempts > 1 and call.outcome and call.outcome.kind in breakers.ANSWERS for call in calls)
+    if (circuit.healed or again) and not bulk.fetch(AWAY, [endpoint.pk, endpoint.pk, WORTH_A_CASE]):
+        cases.close("ERP_UNREACHABLE", [away(endpoint)], reason="The partner answers again.", by=access.SYSTEM)
 
 
 def _unknown(route: Outbound, endpoint: Endpoint, calls: Sequence[Call]) -> None:
@@ -170,13 +233,14 @@ def _unknown(route: Outbound, endpoint: Endpoint, calls: Sequence[Call]) -> None
     cases.open_many(doubted, by=access.SYSTEM)
 
 
-def _away(endpoint: Endpoint) -> str:
+def away(endpoint: Endpoint) -> str:
+    """The subject of the case that says it does not answer."""
     return f"endpoint:{endpoint.code}"
 
 
 VERDICTS: dict[str, Callable[[Outbound, Endpoint, Sequence[Call]], None]] = {
     "ok": _ok,
     "rejected": _rejected,
-    "retryable": _retryable,
+    "given_up": _given_up,
     "unknown": _unknown,
 }

@@ -18,6 +18,7 @@ TONES = {
     "retired": "off", "closed": "off", "future": "off", "active": "ok", "inactive": "off", "paused": "hold",
     "quiet": "hold", "talking": "ok", "critical": "bad", "high": "hold", "normal": "off", "revoked": "off",
     "expired": "off", "new": "ok", "changed": "ok", "same": "off", "overlapping": "hold", "bad": "bad",
+    "given_up": "bad", "circuit_open": "bad", "circuit_half_open": "wait",
     "in_house": "wait", "discharged": "ok", "final_billed": "ok", "cancelled": "off", "merged": "off",
 }  # fmt: skip
 SIGNS = {"USD": "$", "EUR": "€", "GBP": "£"}

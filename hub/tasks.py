@@ -3,14 +3,16 @@
 import gc
 import time
 from collections.abc import Callable
+from typing import Any
 
 import structlog
 from celery import shared_task
+from celery.signals import worker_ready
 from django.conf import settings
 from django.db import InterfaceError, OperationalError, connection
 from django.utils import timezone
 
-from hub import lanes, outbox, partitions, pipeline, queue, sending, verdicts, verification
+from hub import bulkheads, lanes, outbox, partitions, pipeline, queue, sending, verdicts, verification
 from hub import retention as keeping
 from hub.alerts import watch as watching
 from hub.api import idempotency
@@ -21,6 +23,7 @@ log = structlog.get_logger(__name__)
 # A task looks around so long for more work before it ends, and never runs longer than its turn: others wait too.
 TURN_S, QUIET_S, PAUSE_S = 10.0, 0.25, 0.008
 
+_bulkhead = bulkheads.Bulkhead()
 
 # A batch makes tens of thousands of small objects and no cycles: the collector would walk them in vain, often.
 gc.set_threshold(200_000, 20, 100)
@@ -61,15 +64,24 @@ def work() -> None:
         log.warning("database_away", task="work", error=type(error).__name__)
 
 
+@worker_ready.connect
+def _know_threads(sender: Any, **_: object) -> None:
+    """The size of the pool, of which each endpoint has its share."""
+    _bulkhead.threads = sender.pool.limit
+
+
 @shared_task
 def send(endpoint_id: int) -> None:
-    """Everything that is due for one endpoint: a slow partner keeps its own worker busy and no other."""
+    """Everything that is due for one endpoint: a slow partner keeps its own share of the threads busy and no other."""
     try:
         endpoint = Endpoint.objects.select_related("partner").filter(pk=endpoint_id, active=True).first()
         if endpoint is None:  # switched off or renamed since the bell was rung
             return
+        partners = Endpoint.objects.filter(direction="out", active=True).count()
         roads = sending.roads(endpoint)
-        _turn(lambda: sum(sending.step(route, endpoint) for route in roads), "send", endpoint_id)
+        with _bulkhead.enter(endpoint_id, share=bulkheads.share(_bulkhead.threads, partners)) as free:
+            if free:
+                _turn(lambda: sum(sending.step(route, endpoint) for route in roads), "send", endpoint_id)
     except (OperationalError, InterfaceError) as error:
         connection.close()
         log.warning("database_away", task="send", error=type(error).__name__)

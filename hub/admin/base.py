@@ -215,7 +215,7 @@ class EditableAdmin(ThroughlineAdmin):
         who = viewer(request)
         context |= {
             "title": f"New {self.opts.verbose_name}" if obj is None else str(obj),
-            "subtitle": "",
+            "subtitle": self.under(obj) if obj is not None else "",
             "state": self.state(obj) if obj is not None else "",
             "list_url": self._url("changelist"),
             "list_name": capfirst(str(self.opts.verbose_name_plural)),
@@ -224,6 +224,10 @@ class EditableAdmin(ThroughlineAdmin):
             "history": histories.of(obj) if obj is not None else [],
         }
         return super().render_change_form(request, context, add, change, form_url, obj)
+
+    def under(self, row: Any) -> str:
+        """One sentence under the heading, where something has to be known first."""
+        return ""
 
     def state(self, row: Any) -> Any:
         """A pill beside the heading, where the row has a state."""

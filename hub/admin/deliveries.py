@@ -55,6 +55,11 @@ def _resolve(call: Dispatch, data: dict[str, Any], by: Any) -> str:
     return f"The call is {Dispatch.STATUSES[done.status].lower()} now."
 
 
+def _retry_call(call: Dispatch, data: dict[str, Any], by: Any) -> str:
+    told = shapes.count(interventions.retry_dispatch(call, by=by), "delivery is", "deliveries are")
+    return f"{told} back in the queue; those that wait behind them follow in their order."
+
+
 def outbound(who: Viewer) -> dict[str, str]:
     """The outbound endpoints this person sees, for a filter."""
     doors = who.scope(Endpoint.objects.filter(direction="out"))
@@ -174,6 +179,11 @@ class DispatchAdmin(ByEndpoint):
             "resolve", "Say what the partner has…", "hub.resolve_dispatch", _resolve,
             lambda call, by: call.status == "in_doubt", ResolveForm, "primary",
             "Nobody knows whether the call was done. Look it up at the partner by its id first.",
+        ),
+        verbs.Verb(
+            "retry", "Retry all that stopped", "hub.retry_delivery", _retry_call,
+            lambda call, by: call.status == "given_up", tone="primary",
+            help="The call was not done. What it held goes out again in new calls, and its time begins anew.",
         ),
     )  # fmt: skip
 

@@ -10,7 +10,7 @@ from hub import interventions, navigation, shapes
 from hub.admin import verbs
 from hub.admin.base import Block, EditableAdmin
 from hub.admin.columns import Column, Filter, by_field
-from hub.models import Endpoint, Partner
+from hub.models import Breaker, Endpoint, Partner
 from hub.viewer import Viewer
 
 
@@ -18,7 +18,37 @@ def state(row: Any) -> Any:
     """Whether an endpoint or partner works, as a pill."""
     if not row.active:
         return shapes.pill("inactive", "Inactive")
-    return shapes.pill("paused", "Paused") if getattr(row, "paused", False) else shapes.pill("active", "Active")
+    if getattr(row, "paused", False):
+        return shapes.pill("paused", "Paused")
+    circuit = getattr(row, "breaker", None)
+    if circuit is not None and circuit.status != "closed":
+        return shapes.pill(f"circuit_{circuit.status}", CIRCUITS[circuit.status])
+    return shapes.pill("active", "Active")
+
+
+CIRCUITS = {"closed": "Circuit closed", "open": "Circuit open", "half_open": "Circuit: probing"}
+
+
+def circuit_told(row: Endpoint) -> str:
+    """What the circuit of an outbound endpoint does, and why, in words for whoever is on call."""
+    circuit: Breaker | None = getattr(row, "breaker", None)
+    if circuit is None or (circuit.status == "closed" and not circuit.failures):
+        return "Closed: calls go out."
+    last = f"The last one said: {circuit.text or circuit.code or 'nothing'}."
+    failed = shapes.count(circuit.failures, "call", "calls") + " in a row failed."
+    if circuit.status == "closed":
+        return f"Closed: calls go out. {failed} {last}"
+    if circuit.status == "half_open":
+        return (
+            f"One call is probing whether the partner is back. {failed} {last} An answer closes the circuit by itself."
+        )
+    assert circuit.opened_at is not None
+    assert circuit.probe_at is not None
+    why = f"{failed} {last}" if circuit.failures else circuit.text
+    return (
+        f"Open since {shapes.clock(circuit.opened_at)}: nothing is sent, everything waits. {why} One call probes at "
+        f"{shapes.clock(circuit.probe_at)}; an answer closes the circuit by itself, and what waits goes out in order."
+    )
 
 
 def of_words(queryset: QuerySet[Any], term: str) -> tuple[QuerySet[Any], bool]:
@@ -77,6 +107,26 @@ def _resume(endpoint: Endpoint, data: dict[str, Any], by: Any) -> str:
     return f"{endpoint.name} goes on."
 
 
+def _open_circuit(endpoint: Endpoint, data: dict[str, Any], by: Any) -> str:
+    breaker = interventions.open_circuit(endpoint, reason=data["reason"], by=by)
+    assert breaker.probe_at is not None
+    return f"{endpoint.name} is not called any more. One call probes at {shapes.clock(breaker.probe_at)}."
+
+
+def _close_circuit(endpoint: Endpoint, data: dict[str, Any], by: Any) -> str:
+    interventions.close_circuit(endpoint, reason=data["reason"], by=by)
+    return f"{endpoint.name} is called again, beginning with what has waited longest."
+
+
+def _circuit_is(*statuses: str) -> Any:
+    def ready(endpoint: Endpoint, by: Any) -> bool:
+        circuit = getattr(endpoint, "breaker", None)
+        status = "closed" if circuit is None else circuit.status
+        return endpoint.direction == "out" and endpoint.active and status in statuses
+
+    return ready
+
+
 class SecretForm(forms.Form):
     """The partner's token; never filled in again, not even after an error."""
 
@@ -106,6 +156,11 @@ class EndpointAdmin(EditableAdmin):
         ("Who may use it", {"fields": ("sending_application", "sending_facility", "production")}),
         ("Terms", {"fields": ("concurrency", "backlog_limit", "silent_after_minutes", "settings")}),
     )
+    sending_fieldsets = (
+        ("Pace of calls", {"fields": ("calls_per_minute", "calls_burst")}),
+        ("Trying again", {"fields": ("retry_first_s", "retry_factor", "retry_cap_s", "retry_age_h")}),
+        ("When the partner is away", {"fields": ("breaker_failures", "breaker_pause_s", "breaker_cap_s")}),
+    )
     columns = (
         Column("Name", "name"),
         Column("Code", "code", "code"),
@@ -128,14 +183,25 @@ class EndpointAdmin(EditableAdmin):
         ),
         verbs.Verb("resume", "Resume", "hub.pause_endpoint", _resume, lambda e, by: e.paused, tone="primary"),
         verbs.Verb(
+            "open_circuit", "Open the circuit…", "hub.switch_breaker", _open_circuit,
+            _circuit_is("closed", "half_open"), verbs.ReasonForm,
+            help="Nothing is sent until one call, after the pause, finds the partner answering. To hold it back until "
+            "you say so, pause it.",
+        ),
+        verbs.Verb(
+            "close_circuit", "Close the circuit now…", "hub.switch_breaker", _close_circuit,
+            _circuit_is("open", "half_open"), verbs.ReasonForm, "primary",
+            "The partner is back: what waits is sent at once. If it is still away, the circuit opens again.",
+        ),
+        verbs.Verb(
             "set_secret", "Set the secret…", "hub.change_endpoint", _set_secret, lambda e, by: e.direction == "out",
             SecretForm, help="What the partner knows us by, sent with every call.",
         ),
     )  # fmt: skip
 
     def listed(self, queryset: QuerySet[Any], who: Viewer) -> QuerySet[Any]:
-        """With the partner's name."""
-        return queryset.select_related("partner")
+        """With the partner's name and the circuit's state."""
+        return queryset.select_related("partner", "breaker")
 
     def search(self, queryset: QuerySet[Any], term: str) -> tuple[QuerySet[Any], bool]:
         """By code or name."""
@@ -145,16 +211,28 @@ class EndpointAdmin(EditableAdmin):
         """Stored rows and URLs carry the code and the direction: they do not change."""
         return ("code", "direction") if obj else ()
 
+    def get_fieldsets(self, request: Any, obj: Any = None) -> Any:
+        """How we call a partner is asked where we call one."""
+        return self.fieldsets if obj is not None and obj.direction == "in" else self.fieldsets + self.sending_fieldsets
+
     def state(self, row: Endpoint) -> Any:
         """Whether it works."""
         return state(row)
 
+    def under(self, row: Endpoint) -> str:
+        """Why nothing is sent, where a circuit is open."""
+        circuit = getattr(row, "breaker", None)
+        return circuit_told(row) if circuit is not None and circuit.status != "closed" else ""
+
     def blocks(self, row: Endpoint, who: Viewer) -> list[Block]:
-        """Whether a secret is kept; it is never shown."""
+        """What the circuit does; whether a secret is kept, which is never shown."""
         if row.direction != "out":
             return []
         kept = "A secret is kept, sealed. It is never shown again." if row.secret else "No secret is kept."
-        return [Block("Secret", "admin/blocks/sentence.html", {"sentence": kept})]
+        return [
+            Block("Circuit", "admin/blocks/sentence.html", {"sentence": circuit_told(row)}),
+            Block("Secret", "admin/blocks/sentence.html", {"sentence": kept}),
+        ]
 
 
 navigation.register(navigation.Section("Today", "today", (navigation.Link("Today", "admin:index"),)))

@@ -100,13 +100,17 @@ def partners(who: Viewer, now: datetime) -> Mapping[str, Any]:
             delivered=Count("pk", filter=Q(status="delivered")), rejected=Count("pk", filter=Q(status="rejected")),
         )
     }  # fmt: skip
-    doors = who.scope(Endpoint.objects.filter(direction="out", active=True)).select_related("partner").order_by("code")
+    doors = who.scope(Endpoint.objects.filter(direction="out", active=True)).select_related("partner", "breaker")
+    doors = doors.order_by("code")
     return {"partners": [(door, counted.get(door.pk), *_health(door, counted.get(door.pk))) for door in doors]}
 
 
 def _health(door: Endpoint, row: Mapping[str, Any] | None) -> tuple[str, str]:
     if door.paused:
         return "paused", "Paused"
+    circuit = getattr(door, "breaker", None)
+    if circuit is not None and circuit.status != "closed":
+        return f"circuit_{circuit.status}", "Circuit open" if circuit.status == "open" else "Circuit: probing"
     if row and row["doubt"]:
         return "in_doubt", "In doubt"
     if row and row["failing"]:

@@ -6,6 +6,7 @@ from hub.models.audit import AuditEntry
 from hub.models.cases import ExceptionCase, Waiting
 from hub.models.deliveries import Delivery, Dispatch
 from hub.models.facts import Fact
+from hub.models.gates import Breaker, Bucket
 from hub.models.idempotency import SavedAnswer
 from hub.models.lanes import Lane, Stop
 from hub.models.messages import Message, MessageKey
@@ -16,6 +17,8 @@ __all__ = [
     "AlertRule",
     "ApiKey",
     "AuditEntry",
+    "Breaker",
+    "Bucket",
     "Delivery",
     "Dispatch",
     "Endpoint",

@@ -11,7 +11,7 @@ class Delivery(models.Model):
 
     MOVES = {
         "pending": ["delivered", "sending", "stopped", "blocked"],  # waits for a worker
-        "sending": ["delivered", "pending", "stopped"],  # part of a dispatch that is not settled
+        "sending": ["delivered", "pending", "stopped", "blocked"],  # part of a dispatch that is not settled
         "stopped": ["pending", "waived"],  # a person must act; later ones of its key wait
         "blocked": ["pending"],  # waits behind a stopped one of its key
         "delivered": [],
@@ -78,7 +78,7 @@ class Dispatch(models.Model):
     """One call to a partner. Its id is the idempotency key and stays the same however often it is tried."""
 
     MOVES = {
-        "sending": ["delivered", "waiting", "in_doubt", "rejected"],  # claimed, the call is under way
+        "sending": ["delivered", "waiting", "in_doubt", "rejected", "given_up"],  # claimed, the call is under way
         "waiting": ["sending"],  # will be tried again at `due_at`, with the same key
         "in_doubt": [
             "delivered",
@@ -86,6 +86,7 @@ class Dispatch(models.Model):
             "waiting",
         ],  # sent, no answer: looked up at the partner before anything else
         "rejected": [],  # the partner said no; its deliveries were split or stopped
+        "given_up": [],  # known not to be done, and older than the endpoint's maximum age; its deliveries stopped
         "delivered": [],
     }
     STATUSES = {
@@ -93,6 +94,7 @@ class Dispatch(models.Model):
         "waiting": "Will be tried again",
         "in_doubt": "In doubt",
         "rejected": "Rejected",
+        "given_up": "Given up",
         "delivered": "Delivered",
     }
     id = models.UUIDField(primary_key=True, default=ids.uuid7, editable=False)
@@ -121,11 +123,11 @@ class Dispatch(models.Model):
         )  # fmt: skip
         constraints = (
             models.CheckConstraint(
-                condition=models.Q(status__in=["sending", "waiting", "in_doubt", "rejected", "delivered"]),
+                condition=models.Q(status__in=["sending", "waiting", "in_doubt", "rejected", "given_up", "delivered"]),
                 name="dispatch_status_is_known",
             ),
             models.CheckConstraint(
-                condition=models.Q(status__in=["delivered", "rejected"], settled_at__isnull=False)
+                condition=models.Q(status__in=["delivered", "rejected", "given_up"], settled_at__isnull=False)
                 | models.Q(status__in=["sending", "waiting", "in_doubt"], settled_at__isnull=True),
                 name="dispatch_settled_has_a_time",
             ),

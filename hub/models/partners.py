@@ -67,6 +67,29 @@ class Endpoint(models.Model):
     silent_after_minutes = models.PositiveIntegerField(
         default=60, help_text="No traffic for this long is worth a look; 0 for never."
     )
+    retry_first_s = models.FloatField(
+        "first wait (s)", default=0.5, db_default=0.5, help_text="Longest wait after the first try that failed."
+    )
+    retry_factor = models.FloatField(
+        "factor", default=2, db_default=2, help_text="Each further wait is so many times as long."
+    )
+    retry_cap_s = models.FloatField("longest wait (s)", default=60, db_default=60)
+    retry_age_h = models.PositiveSmallIntegerField(
+        "maximum age (h)", default=75, db_default=75, help_text="A call that is older stops, and a person decides."
+    )
+    breaker_failures = models.PositiveSmallIntegerField(
+        "failures in a row", default=5, db_default=5, help_text="So many open the circuit; 0 for never."
+    )
+    breaker_pause_s = models.FloatField(
+        "first pause (s)", default=5, db_default=5, help_text="Until one call probes; twice as long after each failure."
+    )
+    breaker_cap_s = models.FloatField("longest pause (s)", default=60, db_default=60)
+    calls_per_minute = models.PositiveIntegerField(
+        null=True, blank=True, help_text="What the partner allows in a minute; empty for no limit."
+    )
+    calls_burst = models.PositiveSmallIntegerField(
+        "calls at once", default=10, db_default=10, help_text="After a quiet time so many may go out without waiting."
+    )
     settings = models.JSONField(default=dict, blank=True)
     secret = models.TextField(blank=True, editable=False)
     paused = models.BooleanField(default=False, help_text="Nothing is read or sent; what arrives is still stored.")
@@ -77,11 +100,34 @@ class Endpoint(models.Model):
         ordering = ("code",)
         permissions = (
             ("pause_endpoint", "Can pause and resume an endpoint"),
+            ("switch_breaker", "Can open and close the circuit of an endpoint"),
             ("post_inbound", "Can hand in documents through an HTTP door"),
         )
         constraints = (
             models.CheckConstraint(condition=models.Q(direction__in=["in", "out"]), name="endpoint_direction_is_known"),
             models.CheckConstraint(condition=models.Q(concurrency__gte=1), name="endpoint_concurrency_is_positive"),
+            models.CheckConstraint(
+                condition=models.Q(
+                    retry_first_s__gt=0,
+                    retry_factor__gte=1,
+                    retry_cap_s__gte=models.F("retry_first_s"),
+                    retry_age_h__gte=1,
+                ),
+                name="endpoint_retry_can_be_followed",
+                violation_error_message="Trying again: the first wait is more than 0 s, the factor at least 1, the "
+                "longest wait no shorter than the first, and the maximum age at least 1 h.",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(breaker_pause_s__gt=0, breaker_cap_s__gte=models.F("breaker_pause_s")),
+                name="endpoint_circuit_can_be_followed",
+                violation_error_message="Circuit: the first pause is more than 0 s, and the longest no shorter.",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(calls_burst__gte=1)
+                & (models.Q(calls_per_minute__isnull=True) | models.Q(calls_per_minute__gte=1)),
+                name="endpoint_pace_can_be_followed",
+                violation_error_message="Pace: at least 1 call in a minute (empty: no limit), and at least 1 at once.",
+            ),
         )
 
     def __str__(self) -> str:

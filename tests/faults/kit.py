@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from django.db import connection
 
-from hub.models import Dispatch
+from hub.models import Breaker, Dispatch
 from hub.routing import Outbound, Outcome, registry
 from tests import world
 
@@ -28,7 +28,8 @@ def rows(statement: str, *params: Any) -> list[Any]:
 
 
 def make_due() -> None:
-    """The time of every waiting call has come."""
+    """The time of every waiting call has come, and of every probe."""
+    Breaker.objects.exclude(status="closed").update(probe_at=LONG_AGO)
     Dispatch.objects.filter(status__in=["waiting", "in_doubt"]).update(due_at=LONG_AGO)
 
 

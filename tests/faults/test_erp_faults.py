@@ -182,21 +182,25 @@ def test_F_E5_an_answer_with_characters_that_no_table_keeps_is_still_an_answer(b
 
 
 def test_F_E1_a_person_settles_what_no_look_up_can(books: Books) -> None:
-    """In doubt for long, a case asks for a look-up by hand; "absent" sends it again under the same key."""
+    """In doubt for long, a case asks for a look-up by hand; "absent" sends it again under the same key.
+
+    Five useless answers in a row open the circuit, too, and a person's word does not close it: the partner's does.
+    """
     world.receive(SENT[0])
     books.fault("garbage", body="text")
     for _ in range(6):
         world.run_until_quiet()
         make_due()
-    assert cases() == {("ERP_AMBIGUOUS", "open"): 1}
+    assert cases() == {("ERP_AMBIGUOUS", "open"): 1, ("ERP_UNREACHABLE", "open"): 1}
     dispatch = Dispatch.objects.get()
     assert dispatch.status == "in_doubt"
     books.erp.heal()
     interventions.resolve_dispatch(dispatch, outcome="absent", by=access.SYSTEM)
+    assert cases()["ERP_UNREACHABLE", "open"] == 1
     run_through()
     assert [one.pk for one in Dispatch.objects.all()] == [dispatch.pk]
     books.agree(SENT[0], posted=2)
-    assert cases() == {("ERP_AMBIGUOUS", "resolved"): 1}
+    assert cases() == {("ERP_AMBIGUOUS", "resolved"): 1, ("ERP_UNREACHABLE", "resolved"): 1}
 
 
 def test_a_token_that_is_wrong_holds_everything_and_stops_nothing(books: Books) -> None:
