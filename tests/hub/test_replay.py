@@ -170,10 +170,7 @@ def test_what_a_person_decided_or_a_case_holds_is_left_and_says_why() -> None:
     Message.objects.filter(control_id="M4").update(kind="ADT^A01")  # a route whose messages tell of a state
     ReplayItem.objects.filter(subject_id=Message.objects.get(control_id="M2").pk).delete()
     run(one)
-    told = {
-        name: text
-        for name, text in zip(results(one), one.items.order_by("position").values_list("text", flat=True), strict=True)
-    }
+    told = dict(zip(results(one), one.items.order_by("position").values_list("text", flat=True), strict=True))
     assert results(one) == {
         "M0": "skipped", "M1": "done", "M3": "skipped", "M4": "skipped", "M5": "done", "M6": "skipped",
     }  # fmt: skip
