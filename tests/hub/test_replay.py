@@ -75,8 +75,6 @@ def run(one: Replay) -> None:
 def finish(one: Replay) -> None:
     """Do what the workers would do until nothing moves."""
     world.run_until_quiet()
-    while replaying.drain():
-        world.run_until_quiet()
     one.refresh_from_db()
 
 
