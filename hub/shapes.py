@@ -19,6 +19,8 @@ TONES = {
     "quiet": "hold", "talking": "ok", "critical": "bad", "high": "hold", "normal": "off", "revoked": "off",
     "expired": "off", "new": "ok", "changed": "ok", "same": "off", "overlapping": "hold", "bad": "bad",
     "in_house": "wait", "discharged": "ok", "final_billed": "ok", "cancelled": "off", "merged": "off",
+    "planned": "hold", "waiting_approval": "hold", "running": "wait", "done": "ok", "moving": "wait",
+    "failed": "bad", "replaced": "off",
 }  # fmt: skip
 SIGNS = {"USD": "$", "EUR": "€", "GBP": "£"}
 MINUTE, HOUR, DAY = 60, 3600, 86_400

@@ -225,7 +225,7 @@ def _known(model: type[models.Model]) -> set[str]:
 
 
 def test_the_machines_are_these() -> None:
-    """Eight tables move by statuses."""
+    """Nine tables move by statuses."""
     assert sorted(NAMES) == [
         "Charge",
         "Delivery",
@@ -234,6 +234,7 @@ def test_the_machines_are_these() -> None:
         "Journal",
         "Mapping",
         "Message",
+        "Replay",
         "Visit",
     ]
 
@@ -252,7 +253,6 @@ def test_moves_statuses_and_the_constraint_agree(model: type[models.Model]) -> N
 UNNAMED = {
     "hub/settlement.py hub_dispatch": "STATUS says which outcome leads where; only the open calls in hand are named",
     "billing/flows/visits.py billing_visit": "`visit_moves.follow` reads Visit.MOVES, on rows that LOCK holds",
-    "hub/settlement.py hub_delivery": "the members of a refused call, read as `sending` under the lane's lock",
 }
 
 

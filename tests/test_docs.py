@@ -119,7 +119,7 @@ def _keys(tree: ast.Module) -> Iterator[str]:
 
 # --- the registry of exceptions --------------------------------------------------------------------------------------
 CODE = re.compile(
-    r"(ACCESS|ALLOC|API|CASE|CHG|CREDIT|DELIVERY|DISPATCH|ERP|IF|IMPORT|ITEM|KEY|LATE|MAP|MD|ROLE|STATE|UOM|VAULT|VISIT)"
+    r"(ACCESS|ALLOC|API|CASE|CHG|CREDIT|DELIVERY|DISPATCH|ERP|IF|IMPORT|ITEM|KEY|LATE|MAP|MD|REPLAY|RESUBMIT|ROLE|STATE|UOM|VAULT|VISIT)"
     r"_[A-Z_]+|BUG|POISON"
 )
 # Shaped like a code, and none.
