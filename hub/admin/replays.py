@@ -90,7 +90,7 @@ def worth(row: Replay) -> str:
 
 def plan_link(kind: str, listing: Listing) -> str:
     """The address of the planning page with what a list shows now."""
-    asked = {"kind": kind, "when": listing.window, "key": listing.term, **listing.chosen}
+    asked = {"of": kind, "when": listing.window, "key": listing.term, **listing.chosen}
     if asked.get("endpoint"):
         asked["endpoint"] = Endpoint.objects.values_list("code", flat=True).get(pk=int(asked["endpoint"]))
     return reverse("admin:hub_replay_plan") + "?" + urlencode({name: value for name, value in asked.items() if value})
@@ -132,7 +132,7 @@ class ReplayAdmin(EvidenceAdmin):
         """Two ways in besides the lists."""
         url = reverse("admin:hub_replay_plan")
         return [
-            (f"Replay {label.lower()}…", f"{url}?kind={kind}&when=24h")
+            (f"Replay {label.lower()}…", f"{url}?of={kind}&when=24h")
             for kind, label in Replay.KINDS.items()
             if who.may("hub.plan_replay")
         ]
@@ -151,7 +151,7 @@ class ReplayAdmin(EvidenceAdmin):
         who = viewer(request)
         if not who.may("hub.plan_replay"):
             verbs.deny("replays.plan", Replay(), who.actor)
-        kind = request.GET.get("kind", "messages")
+        kind = request.GET.get("of", "messages")
         kind = kind if kind in Replay.KINDS else "messages"
         form = PlanForm(kind, who, request.POST or None, initial=initial(request.GET, kind))
         if request.method == "POST" and form.is_valid():

@@ -36,7 +36,7 @@ def page(client: Client, name: str, *args: Any) -> str:
 def plan(client: Client, **fields: str) -> Replay:
     """Plan in the form; returns the plan."""
     body = {"status": "stopped", "limit": "10", "reason": "the clock was wrong"} | fields
-    answer = client.post(reverse(PLAN) + "?kind=messages", body)
+    answer = client.post(reverse(PLAN) + "?of=messages", body)
     assert answer.status_code == 302, answer.content.decode()
     return Replay.objects.latest("pk")
 
@@ -54,6 +54,7 @@ def test_a_list_leads_to_the_plan_with_its_own_filters(login: Callable[..., Clie
     assert '<option value="applied" selected>' in form
     assert f'<option value="{door.code}" selected>' in form
     assert 'name="key" value="A1"' in form
+    assert 'value="messages"' not in form  # the kind of replay is no kind of message
     assert re.search(r'name="since" value="\d{4}-\d\d-\d\dT\d\d:\d\d"', form)
     assert "Replay these…" not in page(finance, LIST)
     assert finance.get(reverse(PLAN)).status_code == 403
@@ -106,7 +107,7 @@ def test_a_second_person_approves_on_the_page_and_the_planner_is_told_so(
 def test_a_plan_that_cannot_be_made_keeps_the_form_and_says_why(login: Callable[..., Client]) -> None:
     """Nothing is planned."""
     answer = login("integration").post(
-        reverse(PLAN) + "?kind=deliveries", {"limit": "10", "reason": "why"}, follow=True
+        reverse(PLAN) + "?of=deliveries", {"limit": "10", "reason": "why"}, follow=True
     )  # fmt: skip
     assert "Say from which moment on" in answer.content.decode()
     assert not Replay.objects.exists()
