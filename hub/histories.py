@@ -37,7 +37,6 @@ TOLD = {
     "messages.reveal": "looked at the personal fields",
     "messages.waive": "waived it",
     "replays.approve": "approved it",
-    "replays.batch": "took a batch of it",
     "replays.cancel": "cancelled it",
     "replays.done": "brought it to its end",
     "replays.pause": "paused it",

@@ -67,8 +67,15 @@ def _step(replay_id: int) -> int:
             batch = Batch(replay.pk, items)
             kind.put_back(batch)
             batch.write()
-            detail = {"from": str(items[0][1]), "to": str(items[-1][1]), "back": len(batch.back)}
-            audit.record("replays.batch", by=access.SYSTEM, subject=replay, count=len(items), detail=detail)
+            detail = {
+                "replay": replay.pk,
+                "first": str(items[0][1]),
+                "last": str(items[-1][1]),
+                "back": len(batch.back),
+            }
+            audit.record(
+                "replays.batch", by=access.SYSTEM, subject_type="hub.replay", count=len(items), detail=detail
+            )  # fmt: skip
         elif not under_way:
             advance(replay, "done", finished_at=timezone.now())
             audit.record("replays.done", by=access.SYSTEM, subject=replay)

@@ -25,7 +25,6 @@ class Migration(migrations.Migration):
                 ),
                 ("filters", models.JSONField()),
                 ("limit", models.PositiveIntegerField()),
-                ("more", models.BooleanField(default=False)),
                 ("reason", models.TextField()),
                 (
                     "status",
@@ -43,24 +42,11 @@ class Migration(migrations.Migration):
                         max_length=16,
                     ),
                 ),
-                (
-                    "facilities",
-                    django.contrib.postgres.fields.ArrayField(
-                        base_field=models.CharField(max_length=20), default=list, size=None
-                    ),
-                ),
                 ("needs_approval", models.BooleanField(default=False)),
                 ("planned_at", models.DateTimeField()),
                 ("approved_at", models.DateTimeField(null=True)),
                 ("started_at", models.DateTimeField(null=True)),
                 ("finished_at", models.DateTimeField(null=True)),
-                ("count", models.PositiveIntegerField(default=0)),
-                ("already", models.PositiveIntegerField(default=0)),
-                ("behind", models.PositiveIntegerField(default=0)),
-                ("closed", models.PositiveIntegerField(default=0)),
-                ("known", models.PositiveIntegerField(default=0)),
-                ("worth", models.JSONField(default=dict)),
-                ("destinations", models.JSONField(default=list)),
                 ("history_id", models.AutoField(primary_key=True, serialize=False)),
                 ("history_date", models.DateTimeField(db_index=True)),
                 ("history_change_reason", models.TextField(null=True)),

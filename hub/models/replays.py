@@ -54,7 +54,12 @@ class Replay(models.Model):
     known = models.PositiveIntegerField(default=0)  # items whose money is known
     worth = models.JSONField(default=dict)  # currency -> amount as text with four decimals
     destinations = models.JSONField(default=list)  # [{"name": ..., "count": ...}]
-    history = HistoricalRecords()
+    # The figures are written once, with the plan; history tells of decisions.
+    history = HistoricalRecords(
+        excluded_fields=[
+            "facilities", "more", "count", "already", "behind", "closed", "known", "worth", "destinations",
+        ]
+    )  # fmt: skip
 
     class Meta:
         permissions = (
