@@ -13,7 +13,7 @@ from model_bakery import baker
 
 from billing.models import Visit
 from erp.models import Journal, SplitRule, SplitShare
-from hub import access, audit, outbox, pipeline, roles, tasks
+from hub import access, audit, outbox, pipeline, replay, roles, tasks
 from hub.models import ApiKey, Delivery, Dispatch, Endpoint, ExceptionCase, FacilityGrant, Message, Partner
 from mappings.models import Facility, Item, Location, Mapping, PayerClass, Vendor
 from tests import world
@@ -92,6 +92,7 @@ def house(traffic: Endpoint) -> Endpoint:
         prefix="abc", digest=b"x" * 64, name="warehouse", user=User.objects.get(username="author"),
         scopes=["charges.read"], expires_at=now + timedelta(days=9),
     )  # fmt: skip
+    replay.plan("messages", {"status": "held"}, reason="a reason", by=access.SYSTEM)
     audit.record("cases.assign", by=access.SYSTEM, subject=ExceptionCase.objects.first(), reason="a reason")
     return traffic
 
