@@ -1,8 +1,9 @@
 """What billing listens to, says and answers."""
 
-from billing import visit_words, words
+from billing import stakes, visit_words, words
 from billing.adapters import hl7
 from billing.flows import charges, visits
+from hub import stakes as hub_stakes
 from hub.routing import Inbound, Reaction, register
 from mappings.canonical import JournalPosted
 
@@ -16,6 +17,7 @@ register(
             translate=words.translate_charges,
             apply=charges.capture,
             hold=charges.hold,
+            repeatable=True,
         ),
         Inbound(
             name="visits.adt",
@@ -30,3 +32,4 @@ register(
         Reaction(name="charges.posted", facts=(JournalPosted,), apply=charges.mark_posted, owner="finance"),
     ]
 )
+hub_stakes.register("messages", stakes.assess)

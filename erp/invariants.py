@@ -63,7 +63,8 @@ SELECT 'journal:' || j.id, 'it is ' || j.status || ' under "' || j.erp_reference
        || coalesce(o.status || ' under "' || o.reference || '"', 'is not here'), j.total
 FROM erp_journal j LEFT JOIN hub_dispatch o ON o.id = j.id
 WHERE j.id >= %(since_id)s AND (o.id IS NULL
-    OR j.status <> CASE o.status WHEN 'delivered' THEN 'posted' WHEN 'rejected' THEN 'rejected' ELSE 'posting' END
+    OR j.status <> CASE WHEN o.status = 'delivered' THEN 'posted'
+        WHEN o.status IN ('rejected', 'given_up') THEN 'rejected' ELSE 'posting' END
     OR (j.status = 'posted' AND j.erp_reference <> o.reference))
 """
 REFERENCES = """

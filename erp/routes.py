@@ -1,7 +1,8 @@
 """What the ledger listens to, says and answers."""
 
-from erp import connectors
+from erp import connectors, stakes
 from erp.flows import journals
+from hub import stakes as hub_stakes
 from hub.routing import Outbound, Reaction, register
 from mappings.canonical import ChargeCaptured, ChargeReversed, CostAllocated
 
@@ -30,3 +31,4 @@ register(
         ),
     ]
 )
+hub_stakes.register("deliveries", stakes.assess)

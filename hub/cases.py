@@ -175,6 +175,12 @@ def close_for(kind: str, subject_id: UUID, *, reason: str, by: Actor, waived: bo
     return _end(about, "waived" if waived else "resolved", reason, by)
 
 
+def close_about(subjects: Sequence[str], *, reason: str, by: Actor) -> int:
+    """Resolve the open cases of these subjects, whatever their code, because they are done again; returns how many."""
+    about = ExceptionCase.objects.filter(subject__in=subjects, status__in=OPEN)
+    return _end(about.order_by("code", "subject"), "resolved", reason, by)
+
+
 def _end(ending: Iterable[ExceptionCase], status: str, reason: str, by: Actor) -> int:
     closed = 0
     for case in ending:

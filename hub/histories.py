@@ -35,9 +35,18 @@ TOLD = {
     "mappings.propose": "proposed it",
     "mappings.reject": "rejected it",
     "mappings.retire": "retired it",
+    "messages.resubmit": "edited a copy and handed it in",
     "messages.retry": "let it try again",
     "messages.reveal": "looked at the personal fields",
     "messages.waive": "waived it",
+    "replays.approve": "approved it",
+    "replays.cancel": "cancelled it",
+    "replays.done": "brought it to its end",
+    "replays.pause": "paused it",
+    "replays.plan": "planned it",
+    "replays.reject": "rejected it",
+    "replays.resume": "let it go on",
+    "replays.start": "started it",
 }
 KINDS = {"+": "created", "~": "changed", "-": "deleted"}
 # Not told: they say nothing, or would say a secret.
@@ -113,7 +122,7 @@ def _shown(known: Any, value: Any) -> str:
     if known.is_relation:
         target = known.related_model._base_manager.filter(pk=value).first()
         return str(target or value)
-    return str(choices.get(value, value))
+    return str(value if isinstance(value, list | dict) else choices.get(value, value))
 
 
 def _merge(audited: list[Entry], versions: list[Entry]) -> list[Entry]:

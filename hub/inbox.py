@@ -170,6 +170,16 @@ def _store(receipts: Sequence[Receipt], now: datetime) -> set[UUID]:
     return {id_ for (id_,) in _rows(STORE, [*zip(*map(_row, ordered), strict=True)], now)}
 
 
+def store_beside(arrival: Arrival, message_id: UUID, now: datetime) -> bool:
+    """Write an edited copy under its own bytes, beside the message that has its control id; False if they are known.
+
+    In the caller's transaction. Sent later by the partner itself, the same bytes find this key and are answered AA.
+    """
+    row = list(_row(Receipt(arrival, message_id, answers.STORED)))
+    row[VARIANT] = arrival.sha256.hex()
+    return bool(_rows(STORE, [[value] for value in row], now))
+
+
 class Known(NamedTuple):
     """A stored key."""
 
@@ -194,6 +204,9 @@ def _rows(statement: str, columns: Sequence[Sequence[Any]], now: datetime | None
     params = [*map(list, columns), *([] if now is None else [now, now])]
     with Cursor(raw) as cursor:
         return cursor.execute(statement, params, prepare=True).fetchall()
+
+
+VARIANT = 4  # its place in a row of `arrived`
 
 
 def _row(receipt: Receipt) -> tuple[Any, ...]:

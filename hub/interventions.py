@@ -20,7 +20,7 @@ def retry_message(message: Message, *, by: Actor) -> Message:
     with transaction.atomic():
         lanes.hold("inbox", [message.lane])  # nobody reads stops of this lane while they change
         advance(message, "received", problem_code="", problem="", attempts=0, settled_at=None)
-        freed = _lift_messages(message)
+        freed = lift_messages(message)
         cases.close_for("message", message.pk, reason="Retried.", by=by)
         audit.record("messages.retry", by=by, subject=message, detail={"freed": freed})
         queue.nudge("work")
@@ -35,14 +35,15 @@ def waive_message(message: Message, *, reason: str, by: Actor) -> Message:
     with transaction.atomic():
         lanes.hold("inbox", [message.lane])
         advance(message, "waived", settled_at=timezone.now())
-        freed = _lift_messages(message)
+        freed = lift_messages(message)
         cases.close_for("message", message.pk, reason=reason, by=by, waived=True)
         audit.record("messages.waive", by=by, subject=message, reason=reason, detail={"freed": freed})
         queue.nudge("work")
     return message
 
 
-def _lift_messages(message: Message) -> int:
+def lift_messages(message: Message) -> int:
+    """Lift the stop that this message put on its key; those blocked behind it wait for a worker. Returns how many."""
     if not stops.lift(f"in:{message.endpoint.code}", message.key, message.pk):
         return 0
     return bulk.run(

@@ -64,9 +64,11 @@ unnest(%(numbers)s::smallint[]) l(n) CROSS JOIN LATERAL (
 ) m
 """
 
-# `notes` are added to the door's own.
+# `notes` are added to the door's own, once: a message that is read again tolerates the same things again.
 WRITE_DOWN = """
-UPDATE hub_message SET status = %s, parts = %s, notes = notes || %s::jsonb, problem_code = %s, problem = %s,
+UPDATE hub_message SET status = %s, parts = %s,
+    notes = CASE WHEN notes @> %s::jsonb THEN notes ELSE notes || %s::jsonb END,
+    problem_code = %s, problem = %s,
     settled_at = %s
 WHERE id BETWEEN %s AND %s AND id = ANY(%s::uuid[]) AND status = 'received'
 """
@@ -174,7 +176,8 @@ class Messages:
         alike: dict[tuple[object, ...], list[UUID]] = defaultdict(list)  # nearly always there are two or three kinds
         for row in rows:
             settled = now if row.status in {"applied", "skipped"} else None
-            alike[row.status, row.count, bulk.json(row.notes), *row.problem, settled].append(row.id)
+            notes = bulk.json(row.notes)
+            alike[row.status, row.count, notes, notes, *row.problem, settled].append(row.id)
         written = sum(
             bulk.run(WRITE_DOWN, [*fate, row_ids[0], row_ids[-1], bulk.uuids(row_ids)])
             for fate, row_ids in alike.items()

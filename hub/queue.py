@@ -18,6 +18,10 @@ RING_MS = 1000
 AWAY_S = 2.0
 
 
+# Tasks that have no Celery queue of their own.
+ROUTED = {"replay": "work"}
+
+
 class Doorbell:
     """A Redis connection that may be away without anybody noticing more than latency."""
 
@@ -40,7 +44,7 @@ class Doorbell:
         try:
             if self.client().set(_name(queue, endpoint_id), b"1", nx=True, px=RING_MS):
                 args = [] if endpoint_id is None else [endpoint_id]
-                app.send_task(f"hub.tasks.{queue}", args, queue=queue, retry=False)
+                app.send_task(f"hub.tasks.{queue}", args, queue=ROUTED.get(queue, queue), retry=False)
         except (RedisError, OperationalError, OSError) as error:
             self.away_until = time.monotonic() + AWAY_S
             log.warning("redis_away", queue=queue, error=type(error).__name__)
@@ -61,7 +65,7 @@ def _name(queue: str, endpoint_id: int | None) -> str:
 
 
 def ring(queue: str, endpoint_id: int | None = None) -> None:
-    """Wake a worker of "work", or of "send" for an endpoint, unless somebody just did. Never raises."""
+    """Wake a worker of "work" or "replay", or of "send" for an endpoint, unless somebody just did. Never raises."""
     _doorbell.ring(queue, endpoint_id)
 
 

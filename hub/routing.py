@@ -99,6 +99,9 @@ class Inbound:
     translate: Callable[[Sequence[Part]], None]  # fills words or missing of each part
     apply: Callable[..., object]  # apply(parts, by=)
     hold: Callable[..., object] | None = None  # hold(parts, by=)
+    # An applied message may be applied again: what it did is known by its business key. Not so where a message tells
+    # of a state that later ones have changed.
+    repeatable: bool = False
 
 
 class Heard(msgspec.Struct, frozen=True):

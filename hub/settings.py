@@ -160,6 +160,9 @@ WORKERS = environment.number("THROUGHLINE_WORKERS", 2)
 BATCH_SIZE = environment.number("THROUGHLINE_BATCH_SIZE", 500)
 LEASE_S = environment.number("THROUGHLINE_LEASE_S", 60)
 MAX_ATTEMPTS = environment.number("THROUGHLINE_MAX_ATTEMPTS", 5)
+# A replay of more items than this needs a second person; the most that one replay may take.
+REPLAY_APPROVAL_ITEMS = environment.number("THROUGHLINE_REPLAY_APPROVAL_ITEMS", 100)
+REPLAY_MAX_ITEMS = environment.number("THROUGHLINE_REPLAY_MAX_ITEMS", 100_000)
 # Keys that seal partners' secrets: "id:base64 of 32 bytes", the first one seals, all of them open.
 VAULT_KEYS = environment.words("THROUGHLINE_VAULT_KEYS")
 

@@ -20,6 +20,8 @@ TONES = {
     "expired": "off", "new": "ok", "changed": "ok", "same": "off", "overlapping": "hold", "bad": "bad",
     "given_up": "bad", "circuit_open": "bad", "circuit_half_open": "wait",
     "in_house": "wait", "discharged": "ok", "final_billed": "ok", "cancelled": "off", "merged": "off",
+    "planned": "hold", "waiting_approval": "hold", "running": "wait", "done": "ok", "moving": "wait",
+    "failed": "bad", "replaced": "off",
 }  # fmt: skip
 SIGNS = {"USD": "$", "EUR": "€", "GBP": "£"}
 MINUTE, HOUR, DAY = 60, 3600, 86_400

@@ -12,7 +12,7 @@ from django.conf import settings
 from django.db import InterfaceError, OperationalError, connection
 from django.utils import timezone
 
-from hub import bulkheads, lanes, outbox, partitions, pipeline, queue, sending, verdicts, verification
+from hub import bulkheads, lanes, outbox, partitions, pipeline, queue, replaying, sending, verdicts, verification
 from hub import retention as keeping
 from hub.alerts import watch as watching
 from hub.api import idempotency
@@ -88,12 +88,24 @@ def send(endpoint_id: int) -> None:
 
 
 @shared_task
+def replay() -> None:
+    """The next batches of the replays that run, and the results of what they put back."""
+    try:
+        _turn(replaying.step, "replay")
+    except (OperationalError, InterfaceError) as error:
+        connection.close()
+        log.warning("database_away", task="replay", error=type(error).__name__)
+
+
+@shared_task
 def sweep() -> None:
     """Ring for whatever waits: what a lost ring, a dead worker or a time to wait has left behind."""
     ensure_lanes()
     queue.ring("work")
     for endpoint_id in sending.due_endpoints():
         queue.ring("send", endpoint_id)
+    if replaying.waiting():
+        queue.ring("replay")
 
 
 @shared_task

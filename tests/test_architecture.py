@@ -236,6 +236,7 @@ def test_the_machines_are_these() -> None:
         "Journal",
         "Mapping",
         "Message",
+        "Replay",
         "Visit",
     ]
 

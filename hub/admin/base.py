@@ -66,6 +66,10 @@ class ThroughlineAdmin(admin.ModelAdmin):
         """Rows for a search term, and whether an index finds them however old they are."""
         return queryset.none(), True
 
+    def tools(self, listing: Listing, who: Viewer) -> list[tuple[str, str]]:
+        """Label and address of what can be done with all that the list shows."""
+        return []
+
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Never: rows are deactivated, retired or waived, and stay."""
         return False
@@ -82,11 +86,13 @@ class ThroughlineAdmin(admin.ModelAdmin):
             raise PermissionDenied
         if request.method not in {"GET", "HEAD"}:
             return HttpResponseNotAllowed(["GET", "HEAD"])
+        listing = Listing(self, request, viewer(request))
         context = {
             **self.admin_site.each_context(request),
             "title": capfirst(str(self.opts.verbose_name_plural)),
             "subtitle": self.intro,
-            "listing": Listing(self, request, viewer(request)),
+            "listing": listing,
+            "tools": self.tools(listing, viewer(request)),
             "can_add": self.has_add_permission(request),
             "add_url": self._url("add") if self.has_add_permission(request) else "",
             "opts": self.opts,

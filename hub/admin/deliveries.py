@@ -9,9 +9,10 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from hub import ids, interventions, lineage, navigation, shapes
-from hub.admin import verbs
+from hub.admin import replays, verbs
 from hub.admin.base import Block, EvidenceAdmin
 from hub.admin.columns import Column, Filter, by_field
+from hub.admin.listing import Listing
 from hub.models import Delivery, Dispatch, Endpoint, Fact
 from hub.viewer import Viewer
 
@@ -119,6 +120,11 @@ class DeliveryAdmin(ByEndpoint):
         of_fact = Delivery.objects.filter(fact_id=wanted).values("pk")
         of_call = Delivery.objects.filter(dispatch_id=wanted).values("pk")
         return queryset.filter(pk__in=same.union(of_fact, of_call)), True
+
+    def tools(self, listing: Listing, who: Viewer) -> list[tuple[str, str]]:
+        """A replay of what the list shows."""
+        may = who.may("hub.plan_replay")
+        return [("Replay these…", replays.plan_link("deliveries", listing))] if may else []
 
     def facts(self, row: Delivery, who: Viewer) -> list[tuple[str, Any]]:
         """The header's facts."""

@@ -9,9 +9,10 @@ from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
 from django.urls import URLPattern, path, reverse
 
 from hub import audit, interventions, lineage, navigation, shapes
-from hub.admin import raw, verbs
+from hub.admin import raw, replays, resubmitting, verbs
 from hub.admin.base import Block, EvidenceAdmin
 from hub.admin.columns import Column, Filter, by_field
+from hub.admin.listing import Listing
 from hub.models import Endpoint, Message, MessageKey, Waiting
 from hub.viewer import Viewer, viewer
 
@@ -107,10 +108,28 @@ class MessageAdmin(EvidenceAdmin):
             return queryset.filter(pk__in=found), True
         return queryset.filter(Q(key=term) | Q(control_id=term)), False
 
+    def tools(self, listing: Listing, who: Viewer) -> list[tuple[str, str]]:
+        """A replay of what the list shows."""
+        may = who.may("hub.plan_replay")
+        return [("Replay these…", replays.plan_link("messages", listing))] if may else []
+
     def get_urls(self) -> list[URLPattern]:
-        """One more door: to uncover personal fields."""
-        view = self.admin_site.admin_view(self.reveal_view)
-        return [path("<path:object_id>/reveal/", view, name="hub_message_reveal"), *super().get_urls()]
+        """More doors: to uncover personal fields, to edit a copy, to hand it in."""
+        door = self.admin_site.admin_view
+        return [
+            path("<path:object_id>/reveal/", door(self.reveal_view), name="hub_message_reveal"),
+            path("<path:object_id>/edit/", door(self.edit_view), name="hub_message_edit"),
+            path("<path:object_id>/resubmit/", door(self.resubmit_view), name="hub_message_resubmit"),
+            *super().get_urls(),
+        ]
+
+    def edit_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """The whole message to be edited, shown in the answer to this POST; who and why is kept."""
+        return resubmitting.edit(self, request, object_id)
+
+    def resubmit_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Hand the edited copy in."""
+        return resubmitting.resubmit(self, request, object_id)
 
     def reveal_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Show the personal fields once, in the answer to this POST; who and why is kept."""
@@ -158,6 +177,7 @@ class MessageAdmin(EvidenceAdmin):
         held = list(who.scope(waiting, "case__facility")[:WAITING_SHOWN])
         found = [Block("Lines that wait for a case", "admin/blocks/held.html", {"held": held})] if held else []
         steps = lineage.of_message(row, who)
+        found += resubmitting.blocks(row, who)
         return [*found, Block("What became of it", "admin/blocks/timeline.html", {"steps": steps})]
 
     def page(self, request: HttpRequest, row: Message, extra_context: dict[str, Any] | None = None) -> HttpResponse:
@@ -168,6 +188,7 @@ class MessageAdmin(EvidenceAdmin):
         if "segments" not in extra:
             segments, unreadable = raw.segments(bytes(row.raw), full=full)
             extra |= {"segments": segments, "unreadable": unreadable, "reveal_form": verbs.ReasonForm(prefix="reveal")}
+        extra |= resubmitting.context(row, who)
         extra |= {"full": full, "reveal_url": reverse("admin:hub_message_reveal", args=[row.pk])}
         return super().page(request, row, extra)
 
@@ -180,7 +201,10 @@ def stuck(who: Viewer) -> QuerySet[Any]:
 navigation.register(
     navigation.Section(
         "Messages", "messages",
-        (navigation.Link("Messages", "admin:hub_message_changelist", "hub.view_message"),),
+        (
+            navigation.Link("Messages", "admin:hub_message_changelist", "hub.view_message"),
+            navigation.Link("Replays", "admin:hub_replay_changelist", "hub.view_replay"),
+        ),
         stuck, "held or stopped",
     )
 )  # fmt: skip

@@ -2,13 +2,14 @@
 
 import base64
 from typing import Any
+from uuid import UUID
 
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from hub import audit, interventions
+from hub import audit, interventions, resubmission
 from hub.api import fields, filters, resources
 from hub.models import Message, MessageKey
 
@@ -23,17 +24,29 @@ class MessageSerializer(serializers.ModelSerializer[Message]):
     sha256 = serializers.SerializerMethodField(help_text="Of the bytes as they arrived, in hex.")
     notes = serializers.ListField(child=serializers.CharField(), help_text="What was tolerated.")
 
+    replaces = serializers.SerializerMethodField(help_text="The original, where this is an edited copy.")
+    replaced_by = serializers.SerializerMethodField(help_text="The edited copy that took its place.")
+
     class Meta:
         model = Message
         fields = (
             "id", "endpoint", "partner", "facility", "received_at", "sender", "control_id", "kind", "key", "status",
             "attempts", "parts", "notes", "problem_code", "problem", "settled_at", "sha256", "correlation_id",
+            "replaces", "replaced_by",
         )  # fmt: skip
         read_only_fields = fields
 
     def get_sha256(self, message: Message) -> str:
         """Hex."""
         return bytes(message.sha256).hex()
+
+    def get_replaces(self, message: Message) -> UUID | None:
+        """Its id."""
+        return resubmission.links(message)[0] if "edited_copy" in message.notes else None
+
+    def get_replaced_by(self, message: Message) -> UUID | None:
+        """Its id."""
+        return resubmission.links(message)[1] if message.status == "replaced" else None
 
 
 class RawMessageSerializer(serializers.Serializer[Any]):
@@ -42,6 +55,20 @@ class RawMessageSerializer(serializers.Serializer[Any]):
     id = serializers.UUIDField()
     sha256 = serializers.CharField()
     base64 = serializers.CharField(help_text="The bytes, in base64.")
+
+
+class Edited(fields.Body):
+    """The bytes that take the place of a stopped message's."""
+
+    base64 = serializers.CharField(max_length=10_000_000, help_text="The whole message, in base64.")
+    reason = serializers.CharField(max_length=fields.REASON_CHARS, help_text="What was wrong with the original.")
+
+    def validate_base64(self, text: str) -> bytes:
+        """The bytes."""
+        try:
+            return base64.b64decode(text, validate=True)
+        except ValueError as error:
+            raise serializers.ValidationError("This is not base64.") from error
 
 
 class MessageFilters(filters.ByTime):
@@ -77,6 +104,7 @@ class Messages(resources.Resource):
         "raw": ("hub.view_message", "hub.view_raw_message"),
         "retry": ("hub.view_message", "hub.retry_message"),
         "waive": ("hub.view_message", "hub.waive_message"),
+        "resubmit": ("hub.view_message", "hub.view_raw_message", "hub.edit_message"),
     }
 
     @extend_schema(responses=RawMessageSerializer)
@@ -100,3 +128,11 @@ class Messages(resources.Resource):
     def waive(self, message: Message, reason: str) -> None:
         """Decide that a stopped message shall not be applied."""
         interventions.waive_message(message, reason=reason, by=self.by)
+
+    @resources.verb(body=Edited)
+    def resubmit(self, message: Message, base64: bytes, reason: str) -> None:
+        """Hand a stopped message in anew with other bytes.
+
+        The original stays as it came; `replaced_by` of the answer names the copy that took its place in the order.
+        """
+        resubmission.resubmit(message, raw=base64, reason=reason, by=self.by)

@@ -15,11 +15,13 @@ from hub.api.cases import Cases
 from hub.api.deliveries import Deliveries, Dispatches
 from hub.api.lineage import Lineage
 from hub.api.messages import Messages
+from hub.api.replays import Replays
 from hub.api.router import router
 
 router.register("messages", Messages, basename="messages")
 router.register("deliveries", Deliveries, basename="deliveries")
 router.register("dispatches", Dispatches, basename="dispatches")
+router.register("replays", Replays, basename="replays")
 router.register("cases", Cases, basename="cases")
 router.register("lineage", Lineage, basename="lineage")
 # The other apps stand above the hub, so they are found, not imported: each app's `api.py` registers its own.

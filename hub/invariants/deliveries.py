@@ -13,7 +13,8 @@ SELECT 'delivery:' || d.id, 'it is stopped and has ' || c.open || ' open cases i
 FROM hub_delivery d CROSS JOIN LATERAL (
     SELECT count(*) FILTER (WHERE x.status IN ('open', 'assigned')) AS open,
            (array_agg(x.status ORDER BY x.id DESC))[1] AS last
-    FROM hub_exceptioncase x WHERE x.subject = 'delivery:' || d.id
+    FROM hub_exceptioncase x WHERE x.subject = CASE WHEN d.problem_code = 'DELIVERY_EXPIRED'
+        THEN 'dispatch:' || d.dispatch_id ELSE 'delivery:' || d.id END  -- a call that was given up is one case
 ) c
 WHERE d.status = 'stopped' AND NOT (c.open = 1 OR (c.open = 0 AND c.last IS NOT DISTINCT FROM 'waived'))
 """

@@ -24,14 +24,14 @@ SELECT 'delivery:' || d.id, 'its fact is not here', NULL::numeric FROM hub_deliv
 WHERE d.id >= %(since_id)s AND d.fact_id >= %(kept_id)s
 AND NOT EXISTS (SELECT 1 FROM hub_fact f WHERE f.id = d.fact_id)
 """
-# A refused call has handed its deliveries to smaller ones; every other one still has all of them.
+# A refused call, or one that was given up, has handed its deliveries to smaller ones; every other one still has all of them.
 CALLS = """
 SELECT 'dispatch:' || o.id, 'it has ' || d.number || ' deliveries instead of ' || o.deliveries, NULL::numeric
 FROM hub_dispatch o CROSS JOIN LATERAL (
     SELECT count(*) AS number FROM hub_delivery d WHERE d.dispatch_id = o.id
     AND d.status = CASE o.status WHEN 'delivered' THEN 'delivered' ELSE 'sending' END
 ) d
-WHERE o.id >= %(since_id)s AND o.status <> 'rejected' AND d.number <> o.deliveries
+WHERE o.id >= %(since_id)s AND o.status NOT IN ('rejected', 'given_up') AND d.number <> o.deliveries
 """
 WAITING = """
 SELECT 'message:' || w.message_id, 'its part ' || w.part || ' waits, and it is ' || coalesce(m.status, 'not here'),
@@ -46,7 +46,7 @@ CHECKS = (
     Check("INV-15", "deliveries", "The fact of every delivery is here.",
           sql("SELECT count(*) FROM hub_delivery WHERE id >= %(since_id)s", DELIVERIES)),
     Check("INV-15", "calls", "Every call has the deliveries that it was made of.",
-          sql("SELECT count(*) FROM hub_dispatch WHERE id >= %(since_id)s AND status <> 'rejected'", CALLS)),
+          sql("SELECT count(*) FROM hub_dispatch WHERE id >= %(since_id)s AND status NOT IN ('rejected', 'given_up')", CALLS)),
     Check("INV-15", "what waits", "What waits belongs to a message that is not done.",
           sql("SELECT count(*) FROM hub_waiting", WAITING)),
 )  # fmt: skip

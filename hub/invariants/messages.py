@@ -54,7 +54,7 @@ CONFLICTS = """
 SELECT 'message:' || max(m.id::text), 'its control id was taken in with other content, and no case says so',
        NULL::numeric
 FROM hub_message m JOIN hub_endpoint e ON e.id = m.endpoint_id
-WHERE m.id >= %(window_id)s AND m.status <> 'refused'
+WHERE m.id >= %(window_id)s AND m.status NOT IN ('refused', 'replaced')
 GROUP BY e.code, m.endpoint_id, m.sender, m.control_id
 HAVING count(DISTINCT m.sha256) > 1 AND NOT EXISTS (
     SELECT 1 FROM hub_exceptioncase x WHERE x.code = 'IF_CONFLICT'

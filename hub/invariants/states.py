@@ -27,7 +27,7 @@ def declared(model: Any, *, ends: tuple[str, ...] = (), recent: str = "id >= %(s
 
 
 CHECKS = (
-    declared(Message, ends=("applied", "skipped", "refused", "waived")),
+    declared(Message, ends=("applied", "skipped", "refused", "waived", "replaced")),
     declared(Delivery, ends=("delivered", "waived")),
-    declared(Dispatch, ends=("delivered", "rejected")),
+    declared(Dispatch, ends=("delivered", "rejected", "given_up")),
 )

@@ -11,6 +11,7 @@ from hub.models.idempotency import SavedAnswer
 from hub.models.lanes import Lane, Stop
 from hub.models.messages import Message, MessageKey
 from hub.models.partners import Endpoint, Partner
+from hub.models.replays import Replay, ReplayItem, Resubmission
 
 __all__ = [
     "AlertEpisode",
@@ -30,6 +31,9 @@ __all__ = [
     "Message",
     "MessageKey",
     "Partner",
+    "Replay",
+    "ReplayItem",
+    "Resubmission",
     "SavedAnswer",
     "Stop",
     "Waiting",

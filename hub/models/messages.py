@@ -12,12 +12,13 @@ class Message(models.Model):
     MOVES = {
         "received": ["applied", "held", "stopped", "blocked", "skipped"],  # stored and acknowledged, waits for a worker
         "held": ["received", "applied"],  # some of its lines wait for a code; nothing else waits for it
-        "stopped": ["received", "waived"],  # a person must act; later messages of its key wait
+        "stopped": ["received", "waived", "replaced"],  # a person must act; later messages of its key wait
         "blocked": ["received"],  # waits behind a stopped message of its own key
         "applied": ["received"],  # done; only a replay brings it back
         "skipped": [],  # nothing in it is for us
         "refused": ["received"],  # answered with AR: stored as evidence, not worked on; a person may still accept it
         "waived": ["received"],  # a named person decided that it shall not be applied, and said why
+        "replaced": [],  # an edited copy took its place in the order; the original stays as it came
     }
     STATUSES = {
         "received": "Waiting",
@@ -28,6 +29,7 @@ class Message(models.Model):
         "skipped": "Not for us",
         "refused": "Refused",
         "waived": "Waived",
+        "replaced": "Replaced",
     }
     id = models.UUIDField(primary_key=True, default=ids.uuid7, editable=False)
     endpoint = models.ForeignKey(Endpoint, models.DO_NOTHING, db_constraint=False, db_index=False, related_name="+")
@@ -54,6 +56,7 @@ class Message(models.Model):
             ("retry_message", "Can retry a stopped message"),
             ("waive_message", "Can waive a stopped message"),
             ("drop_month", "Can archive and drop a month"),
+            ("edit_message", "Can edit a stopped message and hand it in anew"),
         )
         indexes = (
             models.Index(fields=["lane", "id"], name="message_waiting", condition=models.Q(status="received")),
@@ -67,7 +70,8 @@ class Message(models.Model):
             models.CheckConstraint(
                 condition=models.Q(
                     status__in=[
-                        "received", "held", "stopped", "blocked", "applied", "skipped", "refused", "waived"
+                        "received", "held", "stopped", "blocked", "applied", "skipped", "refused", "waived",
+                        "replaced",
                     ]
                 ),
                 name="message_status_is_known",

@@ -10,7 +10,7 @@ import django
 
 django.setup()
 
-from hub import lanes, outbox, pipeline, sending, settlement  # noqa: E402  (after the settings)
+from hub import lanes, outbox, pipeline, replaying, replayitems, sending, settlement  # noqa: E402  (after the settings)
 from tests import world  # noqa: E402
 
 # Point -> (where the function lives, its name, whether it dies before or after it).
@@ -23,6 +23,9 @@ POINTS: dict[str, tuple[Any, str, str]] = {
     "calls claimed, nothing sent": (sending, "_try", "before"),
     "sent, not settled": (settlement, "settle", "before"),
     "settled, not committed": (settlement, "settle", "after"),
+    "items put back, no result": (replayitems.Batch, "write", "before"),
+    "items put back, not committed": (replayitems.Batch, "write", "after"),
+    "items committed": (replaying, "_step", "after"),
 }
 
 

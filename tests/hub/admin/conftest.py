@@ -13,7 +13,7 @@ from model_bakery import baker
 
 from billing.models import Visit
 from erp.models import Journal, SplitRule, SplitShare
-from hub import access, audit, outbox, pipeline, roles, tasks
+from hub import access, audit, outbox, pipeline, replay, roles, tasks
 from hub.models import (
     AlertEpisode,
     AlertRule,
@@ -107,6 +107,7 @@ def house(traffic: Endpoint) -> Endpoint:
         rule=AlertRule.objects.get(kind="oldest_call"), subject="summit", value=7200, began_at=now, seen_at=now,
         text="A call to Summit ledger is not settled for 2 h.",
     )  # fmt: skip
+    replay.plan("messages", {"status": "held"}, reason="a reason", by=access.SYSTEM)
     audit.record("cases.assign", by=access.SYSTEM, subject=ExceptionCase.objects.first(), reason="a reason")
     return traffic
 

@@ -25,6 +25,8 @@ from hub.models import (
     Message,
     MessageKey,
     Partner,
+    Replay,
+    ReplayItem,
     Waiting,
 )
 from mappings.models import Mapping
@@ -192,3 +194,15 @@ def mapping(facility: str = "", proposer: Any = None, **fields: Any) -> Mapping:
         "partner": endpoint().partner, "domain": "department", "facility": facility,
         "source_code": f"W{uuid4().hex[:8]}", "target_code": "R110", "proposed_by": proposer or user(),
     } | fields)  # fmt: skip
+
+
+def replay(facility: str = "", status: str = "planned", **fields: Any) -> Replay:
+    """A planned replay of one stopped message of this facility."""
+    finished = timezone.now() if status in {"done", "cancelled"} else None
+    made = Replay.objects.create(**{
+        "kind": "messages", "filters": {"status": "stopped"}, "limit": 10, "reason": "a reason", "status": status,
+        "facilities": [facility], "planned_by": user(), "planned_at": timezone.now(), "finished_at": finished,
+        "count": 1, "needs_approval": status == "waiting_approval",
+    } | fields)  # fmt: skip
+    ReplayItem.objects.create(replay=made, position=1, subject_id=message(facility).pk)
+    return made

@@ -51,6 +51,12 @@ def proposed(facility: str) -> Any:
     return rows.mapping(facility)
 
 
+def replay_in(status: str) -> Callable[[str], Any]:
+    """A replay of one facility in this status."""
+    return lambda facility: rows.replay(facility, status)
+
+
+V_REPLAY = "hub.view_replay"
 V_MESSAGE, V_CASE, V_DELIVERY, V_MAPPING = (
     "hub.view_message", "hub.view_exceptioncase", "hub.view_delivery", "mappings.view_mapping",
 )  # fmt: skip
@@ -67,6 +73,35 @@ MATRIX = {
     ),
     ("POST", "messages/{pk}/waive"): Entry(
         (V_MESSAGE, "hub.waive_message"), below("messages", rows.message, "waive"), WHY
+    ),
+    ("POST", "messages/{pk}/resubmit"): Entry(
+        (V_MESSAGE, "hub.view_raw_message", "hub.edit_message"), below("messages", rows.message, "resubmit"),
+        WHY | {"base64": "TVNI"}, let_in=(409,),  # its door refuses these bytes
+    ),
+    ("GET", "replays"): Entry((V_REPLAY,), listed("replays"), hides=False),
+    ("GET", "replays/{pk}"): Entry((V_REPLAY,), below("replays", rows.replay)),
+    ("GET", "replays/{pk}/items"): Entry((V_REPLAY,), below("replays", rows.replay, "items")),
+    ("POST", "replays/plan"): Entry(
+        (V_REPLAY, "hub.plan_replay"), listed("replays/plan"),
+        WHY | {"kind": "messages", "filters": {"status": "stopped", "key": "nobody"}}, let_in=(409,), hides=False,
+    ),
+    ("POST", "replays/{pk}/approve"): Entry(
+        (V_REPLAY, "hub.approve_replay"), below("replays", replay_in("waiting_approval"), "approve")
+    ),
+    ("POST", "replays/{pk}/reject"): Entry(
+        (V_REPLAY, "hub.approve_replay"), below("replays", replay_in("waiting_approval"), "reject"), WHY
+    ),
+    ("POST", "replays/{pk}/start"): Entry(
+        (V_REPLAY, "hub.run_replay"), below("replays", replay_in("planned"), "start")
+    ),
+    ("POST", "replays/{pk}/pause"): Entry(
+        (V_REPLAY, "hub.run_replay"), below("replays", replay_in("running"), "pause")
+    ),
+    ("POST", "replays/{pk}/resume"): Entry(
+        (V_REPLAY, "hub.run_replay"), below("replays", replay_in("paused"), "resume")
+    ),
+    ("POST", "replays/{pk}/cancel"): Entry(
+        (V_REPLAY, "hub.run_replay"), below("replays", replay_in("running"), "cancel"), WHY
     ),
     ("GET", "deliveries"): Entry((V_DELIVERY,), listed("deliveries"), hides=False),
     ("GET", "deliveries/{pk}"): Entry((V_DELIVERY,), below("deliveries", rows.delivery)),
@@ -160,7 +195,7 @@ def _end(path: str, start: int) -> int:
 def test_INV_21_every_route_has_an_entry_and_every_entry_a_route() -> None:
     """A new route is told here what it needs, or this fails."""
     assert routes() == set(MATRIX)
-    assert len(MATRIX) == 33
+    assert len(MATRIX) == 44
 
 
 @pytest.fixture(scope="module")

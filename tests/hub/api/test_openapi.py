@@ -16,6 +16,9 @@ from tests.hub.api.test_matrix import MATRIX
 
 # Every field that a caller may write, by the body that it stands in. A new one has to be added here on purpose.
 WRITABLE = {
+    "CommentRequest": {"reason"},
+    "EditedRequest": {"base64", "reason"},
+    "PlanRequest": {"kind", "filters", "limit", "reason"},
     "AssignmentRequest": {"to"},
     "ProposalRequest": {
         "partner", "domain", "source_code", "target_code", "facility", "valid_from", "valid_to", "reason",
