@@ -115,6 +115,13 @@ FIGURES: Sequence[Figure] = (
         " WHERE o.status IN ('sending', 'waiting', 'in_doubt') GROUP BY 1",
     ),
     Figure(
+        "throughline_circuit_open",
+        "1 for an endpoint that is not called because it failed too often, but for a probe now and then.",
+        ("endpoint",),
+        "SELECT e.code, (b.status <> 'closed')::int FROM hub_breaker b JOIN hub_endpoint e ON e.id = b.endpoint_id"
+        " WHERE e.active",
+    ),
+    Figure(
         "throughline_cases_open",
         "Open cases, by registry code and owning role.",
         ("code", "owner"),

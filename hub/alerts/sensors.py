@@ -121,6 +121,20 @@ def _oldest_call(rule: AlertRule, threshold: float, now: datetime) -> list[Readi
     ]
 
 
+def _circuit(rule: AlertRule, threshold: float, now: datetime) -> list[Reading]:
+    rows = bulk.fetch(
+        "SELECT e.code, e.name, e.facility, extract(epoch FROM %s::timestamptz - b.opened_at)::float8, b.text"
+        " FROM hub_breaker b JOIN hub_endpoint e ON e.id = b.endpoint_id"
+        " WHERE b.status <> 'closed' AND e.active AND (%s::bigint IS NULL OR e.id = %s) ORDER BY e.code",
+        [now, rule.endpoint_id, rule.endpoint_id],
+    )
+    return [
+        Reading(code, age, f"Nothing is sent to {name} for {_age(age)}, but for a probe now and then: {text}", facility)
+        for code, name, facility, age, text in rows
+        if age is not None and age > threshold
+    ]
+
+
 def _oldest_delivery(rule: AlertRule, threshold: float, now: datetime) -> list[Reading]:
     """What was stopped, or is behind a stop: the business deadline of whatever somebody has to decide."""
     rows = bulk.fetch(
@@ -196,6 +210,7 @@ SENSORS: Mapping[str, Sensor] = {
     "oldest_message": Sensor("seconds", 300, _oldest_message, "Are the workers running? Start more of them."),
     "error_share": Sensor("per cent", 10, _error_share, "Look at the stopped messages: the sender changed something."),
     "oldest_call": Sensor("seconds", 3600, _oldest_call, "Is the partner there? Look up what is in doubt by hand."),
+    "circuit": Sensor("seconds", 120, _circuit, "See to the partner; the circuit closes by itself once it answers."),
     "oldest_delivery": Sensor("seconds", 86_400, _oldest_delivery, "Correct what was refused and retry, or waive it."),
     "stuck_lane": Sensor("seconds", 60, _stuck_lane, "Look for a worker that hangs and end it; others take over."),
     "case_age": Sensor("seconds", 14_400, _case_age, "Assign it to somebody."),

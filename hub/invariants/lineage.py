@@ -24,7 +24,7 @@ SELECT 'delivery:' || d.id, 'its fact is not here', NULL::numeric FROM hub_deliv
 WHERE d.id >= %(since_id)s AND d.fact_id >= %(kept_id)s
 AND NOT EXISTS (SELECT 1 FROM hub_fact f WHERE f.id = d.fact_id)
 """
-# A refused call, or one that was given up, has handed its deliveries to smaller ones; every other one still has all of them.
+# A call that was refused or given up has handed its deliveries on; every other one still has all of them.
 CALLS = """
 SELECT 'dispatch:' || o.id, 'it has ' || d.number || ' deliveries instead of ' || o.deliveries, NULL::numeric
 FROM hub_dispatch o CROSS JOIN LATERAL (
@@ -46,7 +46,8 @@ CHECKS = (
     Check("INV-15", "deliveries", "The fact of every delivery is here.",
           sql("SELECT count(*) FROM hub_delivery WHERE id >= %(since_id)s", DELIVERIES)),
     Check("INV-15", "calls", "Every call has the deliveries that it was made of.",
-          sql("SELECT count(*) FROM hub_dispatch WHERE id >= %(since_id)s AND status NOT IN ('rejected', 'given_up')", CALLS)),
+          sql("SELECT count(*) FROM hub_dispatch WHERE id >= %(since_id)s"
+              " AND status NOT IN ('rejected', 'given_up')", CALLS)),
     Check("INV-15", "what waits", "What waits belongs to a message that is not done.",
           sql("SELECT count(*) FROM hub_waiting", WAITING)),
 )  # fmt: skip

@@ -19,6 +19,7 @@ class AlertRule(models.Model):
         "oldest_message": "The oldest message waits too long",
         "error_share": "Many messages stop or are refused",
         "oldest_call": "A call to a partner is not settled",
+        "circuit": "A partner's circuit is open",
         "oldest_delivery": "A delivery waits for a person too long",
         "stuck_lane": "A worker keeps a lane longer than its lease",
         "case_age": "A case of high severity is not taken",

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from erp.models import Journal
-from hub import access, interventions
+from hub import access, interventions, verification
 from hub.errors import NotAllowed, Refused
 from hub.models import Delivery, Dispatch, ExceptionCase
 from tests import world
@@ -57,6 +57,13 @@ def test_R_7_after_75_hours_a_call_stops_with_a_case_and_nothing_is_dropped(book
     assert list(Journal.objects.values_list("status", flat=True)) == ["rejected"]
     books.erp.heal()
     assert books.totals()["journals"] == 0
+
+
+def test_what_was_given_up_breaks_no_invariant(books: Books) -> None:
+    """The nightly look finds a decision to be made, and no defect."""
+    give_up(books)
+    found = verification.run(verification.Span(verification.OLDEST, verification.OLDEST))
+    assert [(one.check.name, one.violations) for one in found if one.state not in {"ok", "nothing"}] == []
 
 
 def test_R_7_a_call_is_tried_once_more_before_it_is_given_up(books: Books) -> None:

@@ -18,7 +18,7 @@ from django.utils import timezone
 from hub import bulk, ids, tasks
 from hub.alerts import notices, sensors
 from hub.alerts.watch import watch
-from hub.models import AlertEpisode, AlertRule, Delivery, Dispatch, Endpoint, ExceptionCase, FeedState, Message
+from hub.models import AlertEpisode, AlertRule, Breaker, Delivery, Dispatch, Endpoint, ExceptionCase, FeedState, Message
 from tests import world
 from tests.world import dft, ft1
 
@@ -100,6 +100,12 @@ def old_call(door: Endpoint) -> None:
     )  # fmt: skip
 
 
+def open_circuit(door: Endpoint) -> None:
+    """Nobody has called it for an hour."""
+    past = NOW - timedelta(hours=1)
+    Breaker.objects.create(endpoint=door, status="open", failures=5, opened_at=past, probe_at=NOW, text="no answer")
+
+
 def many_errors(door: Endpoint) -> None:
     """Three of twenty messages stop."""
     world.receive(*[dft(f"M{n}", f"A{n}", ft1(f"T{n}", "STENT")) for n in range(20)])
@@ -133,6 +139,7 @@ def old_case(door: Endpoint) -> None:
     [
         ("oldest_delivery", old_delivery, None, "a.route"),
         ("oldest_call", old_call, None, "carebill"),
+        ("circuit", open_circuit, None, "carebill"),
         ("error_share", many_errors, None, "carebill"),
         ("oldest_message", old_message, None, "inbox"),
         ("backlog", old_message, 0, "carebill"),

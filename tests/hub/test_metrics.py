@@ -12,7 +12,7 @@ from django.utils import timezone
 from prometheus_client.parser import text_string_to_metric_families
 
 from hub import access, ids, machines, metrics, tasks
-from hub.models import Delivery, Endpoint, ExceptionCase, FacilityGrant
+from hub.models import Breaker, Delivery, Endpoint, ExceptionCase, FacilityGrant
 from tests import world
 from tests.world import dft, ft1
 
@@ -80,12 +80,14 @@ def test_what_waits_to_be_sent_is_counted_by_route_and_endpoint(network: Endpoin
     """A delivery that nobody took, and one that a person has to decide about."""
     partner = network.partner
     out = Endpoint.objects.create(partner=partner, code="erp-x", direction="out", format="x", transport="http")
+    Breaker.objects.create(endpoint=out, status="open", failures=5, probe_at=timezone.now())
     for status in ("pending", "stopped"):
         Delivery.objects.create(
             id=ids.uuid7(), fact_id=ids.uuid7(), route="journals.post", endpoint=out, key="A1", lane=0, status=status
         )
     found = scrape()
     assert found["throughline_deliveries_waiting", ("endpoint", "erp-x"), ("route", "journals.post")] == 1
+    assert found["throughline_circuit_open", ("endpoint", "erp-x")] == 1
     assert found["throughline_deliveries_unsettled", ("route", "journals.post"), ("status", "stopped")] == 1
 
 
