@@ -6,11 +6,16 @@ at the end. With `-n` the controller starts one pair for all workers; pytest-dja
 
 import base64
 import os
+import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import django
+import psycopg
 import pytest
+from django.db import connection
 
 import embedded
 from embedded import testing
@@ -62,6 +67,48 @@ def servers() -> embedded.Servers:
 @pytest.fixture(scope="session")
 def django_db_modify_db_settings(django_db_modify_db_settings_parallel_suffix: None, servers: embedded.Servers) -> None:
     """pytest-django's hook before it makes its databases: by then the server has to run."""
+
+
+OTHERS = (
+    "SELECT pid, coalesce(backend_type, '?'), coalesce(state, '?'), left(query, 80) FROM pg_stat_activity"
+    " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+)
+PATIENCE_S = 10
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> Iterator[None]:
+    """Before the test database goes, whoever still looks at it is waited for, then ended and named.
+
+    Autovacuum may be at work there, and a killed process's session may not have noticed yet: neither is a failure.
+    """
+    yield
+    with django_db_blocker.unblock(), connection.cursor() as cursor:
+        deadline = time.monotonic() + PATIENCE_S
+        while others := _rows(cursor, OTHERS):
+            if time.monotonic() > deadline:
+                print("still at the test database:", *others, file=sys.stderr)
+                _end([pid for pid, *_ in others], connection.settings_dict["NAME"])
+                break
+            time.sleep(0.2)
+        connection.close()
+
+
+def _rows(cursor: Any, statement: str) -> list[Any]:
+    cursor.execute(statement)
+    found: list[Any] = cursor.fetchall()
+    return found
+
+
+def _end(pids: list[int], database: str) -> None:
+    """End sessions: as superuser of the suite's own server, else as whoever the tests log in as."""
+    url = os.environ.get(testing.ADMIN_VARIABLE) or os.environ["DATABASE_URL"]
+    with psycopg.connect(url, autocommit=True) as admin:
+        for pid in pids:
+            admin.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid = %s AND datname = %s",
+                [pid, database],
+            )
 
 
 @pytest.fixture
