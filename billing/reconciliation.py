@@ -10,7 +10,7 @@ today. Nothing is counted ahead: every figure is derived from the rows of the da
 """
 
 from collections import defaultdict
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
@@ -18,10 +18,9 @@ from typing import Any
 from uuid import UUID
 
 from django.conf import settings
-from django.db import connection
 from django.utils import timezone
 
-from hub import ids
+from hub import bulk, ids
 from hub.routing import Inbound, registry
 from mappings.canonical import CapturedLine, ChargeCaptured, ChargeReversed, ReversedLine
 
@@ -132,7 +131,7 @@ def balances(
 ) -> list[Balance]:
     """The balances of these days, both included, newest day first; of these facilities, of all where None is given."""
     found: dict[tuple[Any, ...], Balance] = {}
-    for *place, figure, lines, money, came in _rows(SUMS, _span(first, last, endpoint_id)):
+    for *place, figure, lines, money, came in bulk.ask(SUMS, _span(first, last, endpoint_id)):
         balance = found.setdefault(tuple(place), Balance(*place))
         balance.lines_in += lines
         balance.money_in += came
@@ -147,13 +146,13 @@ def charge_ids(balance: tuple[int, str, date, str], figure: str) -> list[UUID]:
     """The newest lines behind one figure of (endpoint id, facility, day, currency), or behind its "difference"."""
     endpoint_id, facility, day, currency = balance
     wanted = {"facility": facility, "currency": currency, "figure": figure, "most": LINES_SHOWN}
-    return [row[0] for row in _rows(LINES, _span(day, day, endpoint_id) | wanted)]
+    return [row[0] for row in bulk.ask(LINES, _span(day, day, endpoint_id) | wanted)]
 
 
 def messages(first: date, last: date) -> dict[tuple[int, date], dict[str, int]]:
     """How many messages came through each interface on each day, by status: money is only known once they are read."""
     found: dict[tuple[int, date], dict[str, int]] = defaultdict(dict)
-    for endpoint_id, day, status, number in _rows(MESSAGES, _span(first, last, None)):
+    for endpoint_id, day, status, number in bulk.ask(MESSAGES, _span(first, last, None)):
         found[endpoint_id, day][status] = number
     return found
 
@@ -173,9 +172,3 @@ def _span(first: date, last: date, endpoint_id: int | None) -> dict[str, Any]:
         "zone": settings.TIME_ZONE, "start": start, "end": end, "low": ids.floor(max(start - SLACK, EPOCH)),
         "high": ids.floor(end + SLACK), "kinds": kinds(), "endpoint": endpoint_id,
     }  # fmt: skip
-
-
-def _rows(statement: str, params: dict[str, Any]) -> Sequence[Any]:
-    with connection.cursor() as cursor:
-        cursor.execute(statement, params)
-        return cursor.fetchall()

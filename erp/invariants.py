@@ -1,12 +1,10 @@
 """The ledger's invariants (docs/operating/verify.md): balanced, costed once, never more taken back than there was."""
 
 from decimal import Decimal
-from typing import Any
-
-from django.db import connection
 
 from erp import connectors
 from erp.models import Journal
+from hub import bulk, verification
 from hub.invariants.states import declared
 from hub.models import Endpoint
 from hub.verification import Check, Found, Span, Violation, register, sql
@@ -161,7 +159,7 @@ def partners(span: Span) -> Found:
     for endpoint in Endpoint.objects.filter(direction="out", active=True).order_by("pk"):
         if endpoint.format not in connectors.CONNECTORS or not connectors.of(endpoint).capabilities().balances:
             continue
-        for (period,) in _rows(PERIODS, {**span.params(), "endpoint": endpoint.pk}):
+        for period in _periods(endpoint, span):
             least, _ = _ours(endpoint, period)
             theirs = _theirs(endpoint, period)
             _, most = _ours(endpoint, period)
@@ -173,10 +171,17 @@ def partners(span: Span) -> Found:
     return Found(checked, wrong)
 
 
+def _periods(endpoint: Endpoint, span: Span) -> list[str]:
+    with verification.looking():
+        return [period for (period,) in bulk.ask(PERIODS, {**span.params(), "endpoint": endpoint.pk})]
+
+
 def _ours(endpoint: Endpoint, period: str) -> tuple[dict[Place, Sides], dict[Place, Sides]]:
     """Debit and credit by place: of what is posted, and together with what is on its way."""
     posted, all_ = {}, {}
-    for account, center, debit, most_debit, credit, most_credit in _rows(OURS, [endpoint.pk, period]):
+    with verification.looking():
+        rows = bulk.ask(OURS, [endpoint.pk, period])
+    for account, center, debit, most_debit, credit, most_credit in rows:
         posted[account, center] = (debit or Decimal(0), credit or Decimal(0))
         all_[account, center] = (most_debit, most_credit)
     return posted, all_
@@ -193,12 +198,6 @@ def _differing(endpoint: Endpoint, period: str, place: Place, ours: Sides, their
         f"we posted {ours[0]} debit and {ours[1]} credit, {endpoint.name} has {theirs[0]} and {theirs[1]}",
         (theirs[0] - theirs[1]) - (ours[0] - ours[1]),
     )
-
-
-def _rows(statement: str, params: Any) -> list[Any]:
-    with connection.cursor() as cursor:
-        cursor.execute(statement, params)
-        return list(cursor.fetchall())
 
 
 MONEY = "finance"

@@ -40,6 +40,12 @@ def fetch(statement: str, params: Sequence[Any] | dict[str, Any] = ()) -> list[A
         return cur.execute(statement, params, prepare=True).fetchall()
 
 
+def ask(statement: str, params: Sequence[Any] | dict[str, Any] = ()) -> list[Any]:
+    """All rows of a report: planned for these very values, because what they select may be a row or a month."""
+    with cursor() as cur:
+        return cur.execute(statement, params, prepare=False).fetchall()
+
+
 def run(statement: str, params: Sequence[Any] | dict[str, Any] = ()) -> int:
     """Execute a statement; returns the number of rows it touched."""
     with cursor() as cur:

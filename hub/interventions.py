@@ -6,7 +6,7 @@ from uuid import UUID
 from django.db import transaction
 from django.utils import timezone
 
-from hub import access, audit, breakers, bulk, cases, doorkeys, lanes, queue, settlement, stops, vault
+from hub import access, again, audit, breakers, bulk, cases, doorkeys, lanes, queue, settlement, stops, vault
 from hub.access import Actor
 from hub.errors import Refused
 from hub.models import Breaker, Delivery, Dispatch, Endpoint, Message
@@ -20,7 +20,7 @@ def retry_message(message: Message, *, by: Actor) -> Message:
     with transaction.atomic():
         lanes.hold("inbox", [message.lane])  # nobody reads stops of this lane while they change
         advance(message, "received", problem_code="", problem="", attempts=0, settled_at=None)
-        freed = lift_messages(message)
+        freed = stops.lift_messages([message.pk])
         cases.close_for("message", message.pk, reason="Retried.", by=by)
         audit.record("messages.retry", by=by, subject=message, detail={"freed": freed})
         queue.nudge("work")
@@ -35,21 +35,11 @@ def waive_message(message: Message, *, reason: str, by: Actor) -> Message:
     with transaction.atomic():
         lanes.hold("inbox", [message.lane])
         advance(message, "waived", settled_at=timezone.now())
-        freed = lift_messages(message)
+        freed = stops.lift_messages([message.pk])
         cases.close_for("message", message.pk, reason=reason, by=by, waived=True)
         audit.record("messages.waive", by=by, subject=message, reason=reason, detail={"freed": freed})
         queue.nudge("work")
     return message
-
-
-def lift_messages(message: Message) -> int:
-    """Lift the stop that this message put on its key; those blocked behind it wait for a worker. Returns how many."""
-    if not stops.lift(f"in:{message.endpoint.code}", message.key, message.pk):
-        return 0
-    return bulk.run(
-        "UPDATE hub_message SET status = 'received' WHERE status = 'blocked' AND endpoint_id = %s AND key = %s",
-        [message.endpoint_id, message.key],
-    )
 
 
 def retry_delivery(delivery: Delivery, *, by: Actor) -> Delivery:
@@ -59,7 +49,7 @@ def retry_delivery(delivery: Delivery, *, by: Actor) -> Delivery:
         lanes.hold(_delivery_queue(delivery), [delivery.lane])
         call = delivery.dispatch_id
         advance(delivery, "pending", problem_code="", problem="", dispatch_id=None, attempts=0)
-        freed = _lift_deliveries(delivery)
+        freed = stops.lift_deliveries([delivery.pk])
         cases.close_for("delivery", delivery.pk, reason="Retried.", by=by)
         _close_given_up(call, by)
         audit.record("deliveries.retry", by=by, subject=delivery, detail={"freed": freed})
@@ -75,22 +65,12 @@ def waive_delivery(delivery: Delivery, *, reason: str, by: Actor) -> Delivery:
     with transaction.atomic():
         lanes.hold(_delivery_queue(delivery), [delivery.lane])
         advance(delivery, "waived", settled_at=timezone.now())
-        freed = _lift_deliveries(delivery)
+        freed = stops.lift_deliveries([delivery.pk])
         cases.close_for("delivery", delivery.pk, reason=reason, by=by, waived=True)
         _close_given_up(delivery.dispatch_id, by)
         audit.record("deliveries.waive", by=by, subject=delivery, reason=reason, detail={"freed": freed})
         _ring(delivery)
     return delivery
-
-
-def _lift_deliveries(delivery: Delivery) -> int:
-    if not stops.lift(_delivery_queue(delivery), delivery.key, delivery.pk):
-        return 0
-    return bulk.run(
-        "UPDATE hub_delivery SET status = 'pending' WHERE status = 'blocked' AND route = %s"
-        " AND endpoint_id IS NOT DISTINCT FROM %s AND key = %s",
-        [delivery.route, delivery.endpoint_id, delivery.key],
-    )
 
 
 def _close_given_up(dispatch_id: UUID | None, by: Actor) -> None:
@@ -109,14 +89,19 @@ def retry_dispatch(dispatch: Dispatch, *, by: Actor) -> int:
     access.require(by, "hub.retry_delivery", facility=dispatch.endpoint.facility)
     with transaction.atomic():
         lanes.hold(f"{dispatch.route}@{dispatch.endpoint.code}", [dispatch.lane])
-        stopped = Delivery.objects.filter(dispatch_id=dispatch.pk, status="stopped").order_by("id")
-        waiting = list(stopped.select_related("endpoint")) if dispatch.status == "given_up" else []
+        waiting = _stopped(dispatch.pk) if dispatch.status == "given_up" else []
         if not waiting:
             raise Refused("STATE_MOVE", "Nothing of this call is stopped any more. Reload and look again.")
-        for delivery in waiting:
-            retry_delivery(delivery, by=by)
-        audit.record("dispatches.retry", by=by, subject=dispatch, count=len(waiting))
+        freed = again.deliveries(waiting, reason="Retried.", by=by)
+        _close_given_up(dispatch.pk, by)
+        audit.record("dispatches.retry", by=by, subject=dispatch, count=len(waiting), detail={"freed": freed})
+        queue.nudge("send", dispatch.endpoint_id)
     return len(waiting)
+
+
+def _stopped(dispatch_id: UUID) -> list[UUID]:
+    stopped = Delivery.objects.filter(dispatch_id=dispatch_id, status="stopped")
+    return list(stopped.order_by("id").values_list("id", flat=True))
 
 
 def resolve_dispatch(dispatch: Dispatch, *, outcome: str, reference: str = "", reason: str = "", by: Actor) -> Dispatch:

@@ -1,9 +1,8 @@
 """Deliveries of a replay: those that stopped wait for their listener again; what a listener has is never sent again."""
 
 from collections import defaultdict
-from uuid import UUID
 
-from hub import access, bulk, cases, lanes, queue
+from hub import access, again, bulk, lanes, queue
 from hub.replayitems import Batch
 
 # Reactions have lanes by their name, calls to partners by "route@endpoint".
@@ -12,18 +11,6 @@ SELECT DISTINCT d.route || coalesce('@' || e.code, ''), d.lane, d.endpoint_id
 FROM hub_delivery d LEFT JOIN hub_endpoint e ON e.id = d.endpoint_id WHERE d.id = ANY(%s::uuid[]) ORDER BY 1, 2
 """
 STATUSES = "SELECT id, status FROM hub_delivery WHERE id = ANY(%s::uuid[])"
-AGAIN = """
-UPDATE hub_delivery SET status = 'pending', problem_code = '', problem = '', dispatch_id = NULL, attempts = 0
-WHERE id = ANY(%s::uuid[]) AND status = 'stopped'
-"""
-LIFT = "DELETE FROM hub_stop WHERE subject_id = ANY(%s::uuid[]) AND queue NOT LIKE 'in:%%' RETURNING queue, key"
-FREE = """
-UPDATE hub_delivery d SET status = 'pending'
-FROM unnest(%s::text[], %s::text[]) w(queue, key)
-WHERE d.status = 'blocked' AND d.key = w.key AND d.route = split_part(w.queue, '@', 1)
-  AND d.endpoint_id IS NOT DISTINCT FROM
-      (SELECT e.id FROM hub_endpoint e WHERE e.code = nullif(split_part(w.queue, '@', 2), ''))
-"""
 SETTLE = """
 UPDATE hub_replayitem i SET result = w.result, text = w.text, at = now()
 FROM (
@@ -63,7 +50,7 @@ class Deliveries:
             lanes.hold(road, numbers)
         found = dict(bulk.fetch(STATUSES, [ids]))
         batch.back |= {id_ for id_, status in found.items() if status == "stopped"}
-        _again([id_ for id_ in batch.subjects if id_ in batch.back])
+        again.deliveries([id_ for id_ in batch.subjects if id_ in batch.back], reason="Replayed.", by=access.SYSTEM)
         blocked = [id_ for id_, status in found.items() if status == "blocked"]
         now = dict(bulk.fetch(STATUSES, [bulk.uuids(blocked)])) if blocked else {}
         batch.back |= {id_ for id_, status in now.items() if status == "pending"}
@@ -74,14 +61,3 @@ class Deliveries:
     def settle(self, replay_id: int) -> int:
         """Write down what became of those that went out; returns how many."""
         return bulk.run(SETTLE, [replay_id])
-
-
-def _again(back: list[UUID]) -> None:
-    if not back:
-        return
-    ids = bulk.uuids(back)
-    bulk.run(AGAIN, [ids])
-    freed = bulk.fetch(LIFT, [ids])
-    if freed:
-        bulk.run(FREE, [[road for road, _ in freed], [key for _, key in freed]])
-    cases.close_about([f"delivery:{id_}" for id_ in back], reason="Replayed.", by=access.SYSTEM)

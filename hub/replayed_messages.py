@@ -2,7 +2,7 @@
 
 from uuid import UUID
 
-from hub import access, bulk, cases, lanes, queue
+from hub import access, again, bulk, lanes, queue
 from hub.replayitems import Batch
 from hub.routing import registry
 
@@ -12,17 +12,6 @@ SELECT m.id, m.status, m.kind, e.format FROM hub_message m JOIN hub_endpoint e O
 WHERE m.id = ANY(%s::uuid[])
 """
 STATUSES = "SELECT id, status FROM hub_message WHERE id = ANY(%s::uuid[])"
-AGAIN = """
-UPDATE hub_message SET status = 'received', problem_code = '', problem = '', attempts = 0, settled_at = NULL
-WHERE id = ANY(%s::uuid[]) AND status IN ('stopped', 'refused', 'applied')
-"""
-# The stops that these messages put on their keys go, and who was blocked behind them follows in order.
-LIFT = "DELETE FROM hub_stop WHERE subject_id = ANY(%s::uuid[]) AND queue LIKE 'in:%%' RETURNING queue, key"
-FREE = """
-UPDATE hub_message m SET status = 'received'
-FROM unnest(%s::text[], %s::text[]) w(queue, key) JOIN hub_endpoint e ON 'in:' || e.code = w.queue
-WHERE m.status = 'blocked' AND m.endpoint_id = e.id AND m.key = w.key
-"""
 SETTLE = """
 UPDATE hub_replayitem i SET result = w.result, text = w.text, at = now()
 FROM (
@@ -71,7 +60,7 @@ class Messages:
                 batch.left[id_] = why
             else:
                 batch.back.add(id_)
-        _again([id_ for id_ in batch.subjects if id_ in batch.back])
+        again.messages([id_ for id_ in batch.subjects if id_ in batch.back], reason="Replayed.", by=access.SYSTEM)
         _follow(batch, blocked)
         queue.nudge("work")
 
@@ -88,17 +77,6 @@ def _why_not(status: str, kind: str, format_: str) -> str:
     if status == "applied" and not (route and route.repeatable):
         return ONCE if route else ROUTE.format(kind)
     return LEFT.get(status, "")
-
-
-def _again(back: list[UUID]) -> None:
-    if not back:
-        return
-    ids = bulk.uuids(back)
-    bulk.run(AGAIN, [ids])
-    freed = bulk.fetch(LIFT, [ids])
-    if freed:
-        bulk.run(FREE, [[stop_queue for stop_queue, _ in freed], [key for _, key in freed]])
-    cases.close_about([f"message:{id_}" for id_ in back], reason="Replayed.", by=access.SYSTEM)
 
 
 def _follow(batch: Batch, blocked: list[UUID]) -> None:

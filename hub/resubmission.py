@@ -12,7 +12,7 @@ from uuid import UUID
 from django.db import transaction
 from django.utils import timezone
 
-from hub import access, arrivals, audit, cases, doors, inbox, interventions, lanes, queue
+from hub import access, arrivals, audit, cases, doors, inbox, lanes, queue, stops
 from hub.access import Actor
 from hub.arrivals import Arrival
 from hub.errors import Refused
@@ -43,7 +43,7 @@ def resubmit(message: Message, *, raw: bytes, reason: str, by: Actor) -> Message
         if not inbox.store_beside(arrival, copy_id, now):
             raise Refused("RESUBMIT_SAME", "These very bytes were handed in before: look at the message's list.")
         Resubmission.objects.create(original_id=message.pk, copy_id=copy_id, at=now)
-        freed = interventions.lift_messages(message)
+        freed = stops.lift_messages([message.pk])
         cases.close_for("message", message.pk, reason=f"Replaced by an edited copy: {reason}", by=by)
         detail = {"copy": str(copy_id), "before": _told(bytes(message.raw)), "after": _told(raw), "freed": freed}
         audit.record(

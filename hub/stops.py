@@ -1,6 +1,6 @@
 """Stops: a document that needs a person holds back later ones of its own key, and says so."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -20,13 +20,48 @@ def put(queue: str, entries: Sequence[tuple[str, UUID]], now: datetime) -> None:
         )
 
 
-def lift(queue: str, key: str, subject_id: UUID) -> bool:
-    """Lift the stop that this document put on its key; False where its key waits for another one still.
+LIFT = "DELETE FROM hub_stop WHERE subject_id = ANY(%s::uuid[])"
+# Whoever is blocked on a key that nothing stops any more goes on; a key that another document stops stays blocked.
+FREE_MESSAGES = """
+UPDATE hub_message m SET status = 'received'
+FROM (
+    SELECT DISTINCT l.endpoint_id, l.key, 'in:' || e.code AS queue
+    FROM hub_message l JOIN hub_endpoint e ON e.id = l.endpoint_id WHERE l.id = ANY(%s::uuid[])
+) w
+WHERE m.status = 'blocked' AND m.endpoint_id = w.endpoint_id AND m.key = w.key
+  AND NOT EXISTS (SELECT 1 FROM hub_stop s WHERE s.queue = w.queue AND s.key = w.key)
+"""
+FREE_DELIVERIES = """
+UPDATE hub_delivery d SET status = 'pending'
+FROM (
+    SELECT DISTINCT l.route, l.endpoint_id, l.key, l.route || coalesce('@' || e.code, '') AS queue
+    FROM hub_delivery l LEFT JOIN hub_endpoint e ON e.id = l.endpoint_id WHERE l.id = ANY(%s::uuid[])
+) w
+WHERE d.status = 'blocked' AND d.route = w.route AND d.endpoint_id IS NOT DISTINCT FROM w.endpoint_id AND d.key = w.key
+  AND NOT EXISTS (SELECT 1 FROM hub_stop s WHERE s.queue = w.queue AND s.key = w.key)
+"""
 
-    The caller holds the lane and puts the key's blocked documents back into the queue.
+
+def lift_messages(message_ids: Iterable[UUID]) -> int:
+    """Lift the stops that these messages put on their keys; returns how many messages were blocked and follow now.
+
+    The caller holds their lanes.
     """
-    bulk.run("DELETE FROM hub_stop WHERE queue = %s AND key = %s AND subject_id = %s", [queue, key, subject_id])
-    return not bulk.fetch("SELECT 1 FROM hub_stop WHERE queue = %s AND key = %s", [queue, key])
+    return _lift(FREE_MESSAGES, message_ids)
+
+
+def lift_deliveries(delivery_ids: Iterable[UUID]) -> int:
+    """Lift the stops that these deliveries put on their keys; returns how many were blocked and follow now.
+
+    The caller holds their lanes.
+    """
+    return _lift(FREE_DELIVERIES, delivery_ids)
+
+
+def _lift(free: str, subject_ids: Iterable[UUID]) -> int:
+    ids = bulk.uuids(subject_ids)
+    bulk.run(LIFT, [ids])
+    return bulk.run(free, [ids])
 
 
 def explain(error: Exception) -> tuple[str, str]:

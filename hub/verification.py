@@ -1,18 +1,19 @@
 """Verification: the invariants as code. Every app's `invariants.py` registers its checks; here they are run.
 
-A check looks at rows by SQL and changes none: it runs in a read-only transaction of its own that is rolled back, on
+A check looks at rows by SQL and changes none: it looks in a read-only transaction of its own that is rolled back, on
 one processor, within a time budget. It says how many it looked at: one that looked at nothing is not green.
 """
 
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any, NamedTuple
 
 from django.conf import settings
-from django.db import OperationalError, connection, transaction
+from django.db import OperationalError, transaction
 from django.utils import timezone
 
 from hub import bulk, ids
@@ -125,11 +126,9 @@ def sql(counts: str, finds: str, params: Callable[[], Mapping[str, Any]] = dict)
 
     def look(span: Span) -> Found:
         given = {**span.params(), **params()}
-        with connection.cursor() as cursor:
-            cursor.execute(counts, given)
-            checked = cursor.fetchone()[0]
-            cursor.execute(f"SELECT * FROM ({finds}) found LIMIT %(shown)s", given)  # noqa: S608  (our own statements)
-            return Found(checked, [Violation(*row) for row in cursor.fetchall()])
+        ((checked,),) = bulk.ask(counts, given)
+        wrong = bulk.ask(f"SELECT * FROM ({finds}) found LIMIT %(shown)s", given)  # noqa: S608  (our own statements)
+        return Found(checked, [Violation(*row) for row in wrong])
 
     return look
 
@@ -175,7 +174,9 @@ def run(over: Span, *, only: Sequence[str] = (), outside: bool = False, budget_s
 def _judge(check: Check, over: Span, seconds: float) -> Verdict:
     start = time.monotonic()
     try:
-        found = _looked(check, over, seconds)
+        # Whoever asks a partner opens a transaction for each look of its own: none is open while the partner thinks.
+        with nullcontext() if check.outside else looking(seconds):
+            found = check.look(over)
     except OperationalError as error:
         text = f"it did not end in time, or the database went away ({type(error.__cause__ or error).__name__})"
         return Verdict(check, problem=text, seconds=time.monotonic() - start)
@@ -184,12 +185,12 @@ def _judge(check: Check, over: Span, seconds: float) -> Verdict:
     return Verdict(check, found.checked, tuple(found.violations), "", time.monotonic() - start)
 
 
-def _looked(check: Check, over: Span, seconds: float) -> Found:
-    """In a transaction that can change nothing, takes one processor at most, and ends in time."""
-    with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute("SET LOCAL transaction_read_only = on")
-        cursor.execute("SET LOCAL max_parallel_workers_per_gather = 0")
-        cursor.execute("SELECT set_config('statement_timeout', %s, true)", [str(max(1, int(seconds * 1000)))])
-        found = check.look(over)
+@contextmanager
+def looking(seconds: float = BUDGET_S) -> Iterator[None]:
+    """A transaction that can change nothing, takes one processor at most, and whose statements end in time."""
+    with transaction.atomic():
+        bulk.run("SET LOCAL transaction_read_only = on")
+        bulk.run("SET LOCAL max_parallel_workers_per_gather = 0")
+        bulk.run("SELECT set_config('statement_timeout', %s, true)", [str(max(1, int(seconds * 1000)))])
+        yield
         transaction.set_rollback(True)  # and with it the settings, whoever's transaction is around this one
-    return found

@@ -167,9 +167,12 @@ FROM unnest(%s::uuid[], %s::text[], %s::text[], %s::text[]) w(id, status, refere
 WHERE j.id = w.id AND j.status = 'posting'
 RETURNING j.id, j.facility, j.status, j.erp_reference
 """
+# OFFSET 0: each allocation's legs by their index. As a plain join it read the whole table of legs for every call.
 CHARGES = """
 SELECT a.journal_id, array_agg(l.charge_id)
-FROM erp_allocation a JOIN erp_journalline l ON l.allocation_id = a.id AND l.leg = 0
+FROM erp_allocation a CROSS JOIN LATERAL (
+    SELECT charge_id FROM erp_journalline WHERE allocation_id = a.id AND leg = 0 OFFSET 0
+) l
 WHERE a.journal_id = ANY(%s) GROUP BY a.journal_id
 """
 
