@@ -285,7 +285,7 @@ GUSTS: dict[str, Callable[[Sky, Gust], Seen]] = {
     "erp_kill": _kill_erp,
     "erp_down": _erp_mode("down", times=6),
     "erp_slow": _erp_mode("slow", delay_s=1.0, times=6),
-    "erp_rate_limit": _erp_mode("rate_limit", per_second=0.2, times=6),
+    "erp_rate_limit": _erp_mode("rate_limit", per_second=1.0, times=6),
     "erp_hang": _erp_mode("commit_then_hang", times=1),
     "erp_commit_then_die": _erp_mode("commit_then_die", times=2),
     "erp_reject": _erp_mode("reject", times=3),

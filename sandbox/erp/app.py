@@ -75,14 +75,14 @@ class Erp:
         """Answer a request as the active faults will have it."""
         hit = self.faults.striking(request.head.method, request.head.path)
         for fault in hit:
-            if fault.mode not in AFTER_COMMIT:
+            if fault.mode not in AFTER_COMMIT and not fault.spent:
                 self.faults.injecting(fault)
                 instead = await before(fault)
                 if instead is not None:
                     return instead
         answer = self._dispatch(request)
         response = answer if isinstance(answer, Response) else await answer
-        late = next((fault for fault in hit if fault.mode in AFTER_COMMIT), None)
+        late = next((fault for fault in hit if fault.mode in AFTER_COMMIT and not fault.spent), None)
         if late is None or response.status != 201:
             return response
         self.faults.injecting(late)

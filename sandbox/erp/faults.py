@@ -48,7 +48,7 @@ class Fault:
     @property
     def spent(self) -> bool:
         """Tell whether this fault will never strike again."""
-        return self._left == 0 or (self._ends is not None and self._clock() >= self._ends)
+        return (self._left is not None and self._left <= 0) or (self._ends is not None and self._clock() >= self._ends)
 
     def strikes(self, method: str, path: str) -> bool:
         """Decide whether this request is hit. A fault that lets the journal through first is counted later."""
@@ -106,7 +106,7 @@ class Faults:
         self._active = []
 
     def striking(self, method: str, path: str) -> list[Fault]:
-        """Return the faults that hit this request, the delays first."""
+        """Return the faults that hit this request, the delays first. Another request may use them up meanwhile."""
         self._active = [fault for fault in self._active if not fault.spent]
         hit = [fault for fault in self._active if fault.strikes(method, path)]
         return sorted(hit, key=lambda fault: fault.mode != "slow")

@@ -96,6 +96,28 @@ def test_commit_then_die_has_posted_the_journal(erp: ErpProcess) -> None:
     assert erp.injected() == {"commit_then_die": 1}
 
 
+def test_a_fault_for_one_request_strikes_one_of_two_that_come_together(erp: ErpProcess) -> None:
+    """Both are late, so that both are met by the fault before either has used it up; the other one gets its answer."""
+    slow, die = {"mode": "slow", "delay_s": 0.5, "times": 2}, {"mode": "commit_then_die", "times": 1}
+    assert erp.call("POST", "/_sandbox/faults", {"faults": [slow, die]})[0] == 200
+    both = [erp.connect(), erp.connect()]
+    for number, connection in enumerate(both):
+        body = json.dumps(journal(f"k{number}")).encode()
+        connection.request("POST", "/v1/journals", body, {"Authorization": f"Bearer {TOKEN}"})
+
+    answers = []
+    for connection in both:
+        try:
+            answers.append(connection.getresponse().status)
+        except ConnectionResetError:
+            answers.append(0)
+        connection.close()
+
+    assert sorted(answers) == [0, 201]
+    assert erp.injected() == {"slow": 2, "commit_then_die": 1}
+    assert erp.post(journal("k2"))[0] == 201
+
+
 def test_commit_then_die_can_take_the_process_with_it(start_erp: Start) -> None:
     """With `exit` the process is gone like after kill -9, and its next life finds the journal."""
     erp = start_erp()
