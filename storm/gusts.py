@@ -30,6 +30,7 @@ class Sky:
     injected: Counter[str] = field(default_factory=Counter)
     struck: Counter[str] = field(default_factory=Counter)  # strikes that ERPs reported before they were killed
     later: list[tuple[float, Callable[[], None]]] = field(default_factory=list)
+    claimed: Counter[str] = field(default_factory=Counter)  # strikes of ERPs that are some gust's already, by mode
     watching: list[tuple[str, Seen]] = field(default_factory=list)  # gusts that have not been seen to strike yet
 
     def strike(self, gust: Gust) -> None:
@@ -86,12 +87,8 @@ class Sky:
         return self.struck.copy()
 
     def strikes(self, mode: str) -> int:
-        """How often the ERP, in all its lives, misbehaved in this mode; what it cannot say just now is none."""
-        try:
-            now = self.house.erp("GET")["injected"].get(mode, 0)
-        except OSError:
-            now = 0
-        return self.struck[mode] + int(now)
+        """How often the ERP, in all its lives, misbehaved in this mode. `OSError` while it cannot say."""
+        return self.struck[mode] + int(self.house.erp("GET")["injected"].get(mode, 0))
 
 
 def _kill(*names: str) -> Callable[[Sky, Gust], Seen]:
@@ -178,26 +175,37 @@ def _flush(sky: Sky, gust: Gust) -> Seen:
 
 
 def _erp_mode(mode: str, **options: Any) -> Callable[[Sky, Gust], Seen]:
-    """The ERP misbehaves so many times. It forgets that when it is killed: then it is told again, until it did."""
+    """The ERP misbehaves so many times. It forgets that when it is killed: then it is told again, until it did.
+
+    One strike is one gust's: two gusts of a mode at once need two.
+    """
 
     def strike(sky: Sky, gust: Gust) -> Seen:
-        before, told = sky.strikes(mode), 0.0
+        before: int | None = None
+        told = 0.0
         document = {"mode": mode, "seed": gust.choice, **options}
+
+        def look() -> bool:
+            nonlocal before
+            strikes = sky.strikes(mode)
+            before = strikes if before is None else before
+            if strikes > max(before, sky.claimed[mode]):
+                sky.claimed[mode] = max(before, sky.claimed[mode]) + 1
+                return True
+            active = sky.house.erp("GET")["active"]
+            if mode not in {fault["mode"] for fault in active}:
+                sky.house.erp("POST", {"faults": [*active, document]})
+            return False
 
         def seen() -> bool:
             nonlocal told
             if time.monotonic() < told + LOOK_S:
                 return False
             told = time.monotonic()
-            if sky.strikes(mode) > before:
-                return True
             try:
-                active = sky.house.erp("GET")["active"]
-                if mode not in {fault["mode"] for fault in active}:
-                    sky.house.erp("POST", {"faults": [*active, document]})
-            except OSError:
-                pass  # it is down just now
-            return False
+                return look()
+            except OSError:  # it is down just now
+                return False
 
         return seen
 

@@ -22,7 +22,8 @@ def _half(raw: bytes, chance: random.Random) -> bytes:
 
 
 def _nul(raw: bytes, chance: random.Random) -> bytes:
-    place = chance.randrange(raw.index(b"FT1"), len(raw))
+    # Behind the first letter: in front of a segment's name a NUL is padding, and the charge is read.
+    place = chance.randrange(raw.index(b"FT1") + 1, len(raw))
     return raw[:place] + b"\x00" + raw[place:]
 
 
