@@ -29,10 +29,11 @@ FOLLOWED = """EXISTS (
 MISSING = f"""
 INSERT INTO hub_overdue
     (step, subject_id, correlation_id, message_id, key, facility, department, scope, amount, currency, since, late_at)
-SELECT %(step)s, m.id, m.correlation_id, m.id, m.key, %(facility)s, '', '', 0, 'USD', m.received_at, %(now)s
+SELECT %(step)s::text, m.id, m.correlation_id, m.id, m.key, %(facility)s, '', '', 0, 'USD', m.received_at, %(now)s
 FROM hub_message m
 WHERE m.id >= %(since)s AND m.id < %(before)s AND m.endpoint_id = %(endpoint)s
 AND (%(kind)s = '' OR m.kind = %(kind)s) AND m.status NOT IN {OUT} AND NOT {FOLLOWED}
+AND NOT EXISTS (SELECT FROM hub_overdue o WHERE o.step = %(step)s::text AND o.subject_id = m.id)
 ORDER BY m.id LIMIT %(most)s
 ON CONFLICT (step, subject_id) DO NOTHING
 RETURNING since

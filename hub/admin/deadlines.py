@@ -65,8 +65,8 @@ class DeadlineAdmin(EditableAdmin):
 
     def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
         """The form of this person."""
-        form = super().get_form(request, obj, change, **kwargs)
-        form.who = viewer(request)  # type: ignore[attr-defined]  (a class of its own for each request)
+        form: Any = super().get_form(request, obj, change, **kwargs)
+        form.who = viewer(request)  # the class is made anew for each request
         return form
 
     def listed(self, queryset: QuerySet[Any], who: Viewer) -> QuerySet[Any]:

@@ -77,7 +77,7 @@ def test_a_message_that_nothing_follows_opens_one_case_that_closes_when_it_comes
     pipeline.drain()
     lateness.look(after(61 * MINUTE))
     case.refresh_from_db()
-    assert (case.status, missing(), ExceptionCase.objects.count()) == ("resolved", 0, 1)
+    assert (case.status, missing(), ExceptionCase.objects.filter(code=case.code).count()) == ("resolved", 0, 1)
 
 
 def test_a_dft_whose_cost_is_not_allocated_is_a_document_that_did_not_happen(door: Endpoint) -> None:

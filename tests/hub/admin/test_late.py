@@ -24,7 +24,7 @@ def late(network: Endpoint) -> ExceptionCase:
     world.receive(dft("M1", "A1", ft1("T1", "STENT", "1", "2000")), dft("M2", "A2", ft1("T2", "STENT", "1", "500.50")))
     pipeline.drain()
     lateness.look(timezone.now() + timedelta(minutes=20))
-    return ExceptionCase.objects.get()
+    return ExceptionCase.objects.get(code="JOURNEY_LATE")
 
 
 def test_the_page_says_what_is_late_where_what_it_is_worth_and_leads_to_the_case(

@@ -3,6 +3,7 @@
 import pytest
 from django.utils import timezone
 
+from hub import roles
 from tests.hub.api import rows
 
 pytestmark = pytest.mark.django_db
@@ -10,6 +11,7 @@ pytestmark = pytest.mark.django_db
 
 def test_late_items_are_listed_by_what_is_asked() -> None:
     """By step, facility, correlation and whether it lasts; what is only watched is not there."""
+    roles.apply()
     one = rows.overdue(correlation_id="00000000-0000-7000-8000-00000000000a")
     two = rows.overdue(step="expected.7", over_at=timezone.now())
     rows.overdue(late_at=None)
@@ -31,6 +33,7 @@ def test_late_items_are_listed_by_what_is_asked() -> None:
 
 def test_a_word_that_is_none_is_refused() -> None:
     """A typo does not widen the list."""
+    roles.apply()
     caller = rows.Caller(rows.user(facility="RIVER", role="auditor"))
     assert caller.get("/late", now="perhaps").status_code == 400
     assert caller.get("/late", steps="x").status_code == 400
