@@ -53,10 +53,8 @@ class Promise:
     def said(self) -> str:
         """As in "2 h", "2 h of Ledger office"."""
         minutes = int(self.within / MINUTE)
-        units = ((1440, "days"), (60, "h"), (1, "min"))
-        size, unit = next(
-            (size, unit) for size, unit in units if (minutes % size == 0 and minutes >= 2 * size) or size == 1
-        )
+        units = ((1440, 2, "days"), (60, 1, "h"), (1, 0, "min"))
+        size, unit = next((s, unit) for s, least, unit in units if minutes % s == 0 and minutes >= least * s)
         return f"{minutes // size:,} {unit}" + (f" of {self.calendar_name}" if self.calendar else "")
 
 

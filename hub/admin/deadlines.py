@@ -93,7 +93,8 @@ class CalendarAdmin(EditableAdmin):
     teaches = ("No calendars.", "Without one a deadline is counted by the clock, nights and weekends included.")
 
 
-def _when(rule: Expectation) -> str:
+def expected(rule: Expectation) -> str:
+    """What a rule expects, in a few words."""
     if rule.kind == "daily":
         return f"by {rule.by_time:%H:%M} each day"
     return f"{rule.fact} within {rule.minutes} min"
@@ -122,7 +123,7 @@ class ExpectationAdmin(EditableAdmin):
         Column("Name", "name"),
         Column("Endpoint", lambda e: e.endpoint.name),
         Column("Message", lambda e: e.message_kind or "every kind", "code"),
-        Column("Expected", _when),
+        Column("Expected", expected),
         Column("Case for", lambda e: ROLES.get(e.owner, e.owner)),
         Column("Status", _rule_state, "status"),
     )

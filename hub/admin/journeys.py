@@ -1,126 +1,23 @@
-"""What is late: a page of journeys with their steps as a strip, the list of late items, the panel of their cases."""
+"""Late items: their list, the page of one with its journey as a strip, and the panel on the page of their case."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
-from urllib.parse import urlencode
 
 from django.contrib import admin
-from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse
-from django.template.response import TemplateResponse
-from django.urls import reverse
+from django.http import HttpRequest
 from django.utils import timezone
 
-from hub import expectations, journeys, latecases, lineage, pages, promises, shapes
-from hub.admin import cases
+from hub import expectations, journeys, lineage, promises, shapes
+from hub.admin import cases, late
 from hub.admin.base import Block, EvidenceAdmin
 from hub.admin.columns import Column, Filter
 from hub.admin.deadlines import step_labels
-from hub.latecases import Place
 from hub.models import ExceptionCase, Expectation, Overdue
-from hub.promises import Promise, Step
-from hub.routing import Journey, registry
-from hub.viewer import Viewer, viewer
+from hub.routing import Journey
+from hub.viewer import Viewer
 
-PERMISSION = "hub.view_overdue"
 SHOWN = 25
-
-
-@dataclass(frozen=True, slots=True)
-class Tile:
-    """One step of the strip."""
-
-    label: str
-    promise: str
-    count: int
-    worth: str
-    since: datetime | None
-    url: str
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One place where a step is late."""
-
-    step: str
-    where: str
-    place: Place
-    promise: str
-    url: str
-    case_id: int | None
-
-
-def show(request: HttpRequest) -> HttpResponse:
-    """Every journey with what is late in it, and every expected document that did not come."""
-    who = viewer(request)
-    if not who.may(PERMISSION):
-        raise PermissionDenied
-    found = {key: place for key, place in latecases.places().items() if _seen(who, place.facility)}
-    rules = who.scope(Expectation.objects.filter(active=True), "endpoint__facility").order_by("name")
-    context = {
-        **admin.site.each_context(request),
-        "title": "Late",
-        "subtitle": "Steps and documents that did not happen in time, by place, with what they are worth.",
-        "journeys": [_journey(journey, found) for journey in registry.of(Journey)],
-        "expected": [row for rule in rules for row in _rows(rule.step, rule.name, found, {})],
-        "rules": rules.count(),
-        "late": sum(place.count for place in found.values()),
-        "may_set": who.may("hub.view_deadline"),
-        "may_expect": who.may("hub.view_expectation"),
-    }
-    return TemplateResponse(request, "admin/hub/late.html", context)
-
-
-def _seen(who: Viewer, facility: str) -> bool:
-    return who.facilities is None or facility in who.facilities
-
-
-def _journey(journey: Journey, found: Mapping[tuple[str, str, str], Place]) -> dict[str, Any]:
-    steps = [Step(journey, milestone) for milestone in journey.milestones]
-    promised = {step.name: promises.of(step) for step in steps}
-    return {
-        "label": journey.label,
-        "tiles": [_tile(step, promised[step.name], found) for step in steps],
-        "rows": [
-            row
-            for step in steps
-            for row in _rows(step.name, step.milestone.label, found, promised)
-        ],
-    }  # fmt: skip
-
-
-def _tile(step: Step, promised: Sequence[Promise], found: Mapping[tuple[str, str, str], Place]) -> Tile:
-    late = [place for (name, _, _), place in found.items() if name == step.name]
-    total = Place("", "")
-    for place in late:
-        for currency, amount in place.worth.items():
-            total.worth[currency] = total.worth.get(currency, amount * 0) + amount
-    usual = promises.at(promised, "", "").said
-    own = f", {shapes.count(len(promised) - 1, 'deadline')} of your own" if len(promised) > 1 else ""
-    since = min((place.since for place in late if place.since), default=None)
-    count = sum(place.count for place in late)
-    return Tile(step.milestone.label, f"within {usual}{own}", count, total.said, since, _list_url(step=step.name))
-
-
-def _rows(
-    step: str, label: str, found: Mapping[tuple[str, str, str], Place], promised: Mapping[str, Sequence[Promise]]
-) -> list[Row]:
-    return [
-        Row(
-            label, " ".join(filter(None, (facility, scope))) or "every facility", place,
-            promises.at(promised[step], facility, scope).said if step in promised else "",
-            _list_url(step=step, facility=facility), max(place.case_ids, default=None),
-        )
-        for (name, facility, scope), place in found.items()
-        if name == step
-    ]  # fmt: skip
-
-
-def _list_url(**asked: str) -> str:
-    return f"{reverse('admin:hub_overdue_changelist')}?{urlencode({k: v for k, v in asked.items() if v})}"
 
 
 def _labels(who: Viewer | None = None) -> dict[str, str]:
@@ -128,8 +25,8 @@ def _labels(who: Viewer | None = None) -> dict[str, str]:
 
 
 def _facilities(who: Viewer) -> dict[str, str]:
-    late = who.scope(Overdue.objects.filter(over_at=None, late_at__isnull=False))
-    return {code: code for code in late.order_by("facility").values_list("facility", flat=True).distinct() if code}
+    found = who.scope(Overdue.objects.filter(over_at=None, late_at__isnull=False))
+    return {code: code for code in found.order_by("facility").values_list("facility", flat=True).distinct() if code}
 
 
 def _state(row: Overdue) -> Any:
@@ -227,9 +124,9 @@ def _delivery(row: Overdue, who: Viewer) -> Any:
 
 def members(case: ExceptionCase, who: Viewer) -> list[Block]:
     """What is late under a case, the oldest first."""
-    late = who.scope(Overdue.objects.filter(case=case, over_at=None, late_at__isnull=False))
-    rows = list(late.order_by("since", "pk")[: SHOWN + 1])
-    url = _list_url(step=str(case.data.get("step", "")), facility=case.facility)
+    found = who.scope(Overdue.objects.filter(case=case, over_at=None, late_at__isnull=False))
+    rows = list(found.order_by("since", "pk")[: SHOWN + 1])
+    url = late.address(step=str(case.data.get("step", "")), facility=case.facility)
     context = {"rows": rows[:SHOWN], "more": len(rows) > SHOWN, "url": url, "now": timezone.now()}
     return [
         Block("What is late", "admin/blocks/overdue.html", context, f"{case.data.get('late', 0):,} at the last look")
@@ -237,4 +134,3 @@ def members(case: ExceptionCase, who: Viewer) -> list[Block]:
 
 
 cases.register(cases.Healing(lambda case: case.code in (journeys.CODE, expectations.CODE), members))
-pages.register(pages.Page("late/", "late", show))
