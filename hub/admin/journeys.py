@@ -29,6 +29,12 @@ def _facilities(who: Viewer) -> dict[str, str]:
     return {code: code for code in found.order_by("facility").values_list("facility", flat=True).distinct() if code}
 
 
+def _what(row: Overdue) -> str:
+    """The step, or the rule by the case that tells of it: a list of many rows asks for no rule by itself."""
+    told = row.case.title.removeprefix("Late: ") if row.case else row.step
+    return step_labels().get(row.step, told)
+
+
 def _state(row: Overdue) -> Any:
     return shapes.pill("closed", "Came through") if row.over_at else shapes.pill("high", "Late")
 
@@ -39,9 +45,9 @@ class OverdueAdmin(EvidenceAdmin):
 
     intro = "What did not happen in time: what is late now, and what was."
     facility_field = "facility"
-    order = ("-late_at", "-pk")
+    order = ("-pk",)
     columns = (
-        Column("Step", lambda o: step_labels().get(o.step, o.step)),
+        Column("What", _what),
         Column("Key", "key", "code"),
         Column("Facility", "facility", "short"),
         Column("Department", "department", "short"),
