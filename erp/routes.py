@@ -1,9 +1,11 @@
 """What the ledger listens to, says and answers."""
 
-from erp import connectors, stakes
+from datetime import timedelta
+
+from erp import connectors, milestones, stakes
 from erp.flows import journals
 from hub import stakes as hub_stakes
-from hub.routing import Outbound, Reaction, register
+from hub.routing import Journey, Milestone, Outbound, Reaction, register
 from mappings.canonical import ChargeCaptured, ChargeReversed, CostAllocated
 
 register(
@@ -29,6 +31,27 @@ register(
             case="ALLOC_FAILED",
             owner="finance",
         ),
+        Journey(
+            name="charge_to_cost",
+            label="Charge to cost",
+            milestones=(
+                Milestone(
+                    name="cost_allocated", label="Cost allocated", by="journals.allocate",
+                    within=timedelta(minutes=15), about=milestones.of_charges, owner="finance",
+                    advice="Are the workers running? What stopped has a case of its own that names the missing cost.",
+                ),
+                Milestone(
+                    name="journal_posted", label="Journal posted", by="journals.post", within=timedelta(hours=4),
+                    about=milestones.of_allocation, owner="finance",
+                    advice="Does the ERP answer? Its endpoint's page tells; what it refused has a case of its own.",
+                ),
+                Milestone(
+                    name="billing_told", label="Billing told", by="charges.posted", within=timedelta(hours=1),
+                    about=milestones.of_journal, owner="integration",
+                    advice="The ERP has the journals; the charges do not say so yet. Are the workers running?",
+                ),
+            ),
+        ),
     ]
-)
+)  # fmt: skip
 hub_stakes.register("deliveries", stakes.assess)

@@ -40,6 +40,7 @@ app.conf.update(
         "sweep": {"task": "hub.tasks.sweep", "schedule": 5.0, "options": {"expires": 30}},
         "retain": {"task": "hub.tasks.retain", "schedule": 6 * 3600.0, "options": {"expires": 3000}},
         "watch": {"task": "hub.tasks.watch", "schedule": 30.0, "options": {"expires": 25}},
+        "look-for-late": {"task": "hub.tasks.look_for_late", "schedule": 60.0, "options": {"expires": 50}},
         "forget-answers": {"task": "hub.tasks.forget_answers", "schedule": 3600.0, "options": {"expires": 3000}},
         # In UTC, when little happens in most hospitals; a night that is missed is made up for by the next one.
         "verify": {"task": "hub.tasks.verify", "schedule": crontab(hour=3, minute=17), "options": {"expires": 10_000}},

@@ -178,12 +178,29 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
+class About:
+    """Where a step of a journey takes place, and the money that waits in it, as the domain knows them."""
+
+    facility: str = ""
+    department: str = ""
+    amount: Decimal = Decimal(0)
+    currency: str = "USD"
+
+
+@dataclass(frozen=True, slots=True)
 class Milestone:
-    """A step of a journey: reached when `fact` is published; late after `within`."""
+    """A step of a journey: it begins with a fact that the route `by` hears, and is reached when it has been heard.
+
+    What a route says in turn is published in the transaction in which it has heard, so the next fact is there then.
+    """
 
     name: str
-    fact: str
-    within: timedelta
+    label: str  # as staff read it, e.g. "Journal posted"
+    by: str  # name of a reaction or an outbound route
+    within: timedelta  # by the clock, where no deadline of the hospital's own says otherwise
+    about: Callable[[Any], About]
+    owner: str = "integration"  # role that owns the case when it is late
+    advice: str = ""  # what to look at first
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,6 +208,7 @@ class Journey:
     """A business process as data: its milestones in order."""
 
     name: str
+    label: str
     milestones: tuple[Milestone, ...]
 
 
@@ -237,6 +255,13 @@ class Registry:
         if not isinstance(route, Outbound):
             raise HubError("IF_ROUTE", f"nothing is sent as {name} any more; is its app installed?")
         return route
+
+    def heard_by(self, name: str) -> tuple[type[Any], ...]:
+        """The facts that a route hears; `IF_ROUTE` where no route that hears any has this name."""
+        route = self.routes.get(name)
+        if not isinstance(route, Reaction | Outbound):
+            raise HubError("IF_ROUTE", f"no route called {name} hears any fact; is its app installed?")
+        return route.facts if isinstance(route, Reaction) else (route.fact,)
 
     def listeners(self, fact_name: str) -> list[Reaction | Outbound]:
         """Everyone who hears a fact, in the order of registration."""

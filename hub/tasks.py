@@ -12,7 +12,19 @@ from django.conf import settings
 from django.db import InterfaceError, OperationalError, connection
 from django.utils import timezone
 
-from hub import bulkheads, lanes, outbox, partitions, pipeline, queue, replaying, sending, verdicts, verification
+from hub import (
+    bulkheads,
+    lanes,
+    lateness,
+    outbox,
+    partitions,
+    pipeline,
+    queue,
+    replaying,
+    sending,
+    verdicts,
+    verification,
+)
 from hub import retention as keeping
 from hub.alerts import watch as watching
 from hub.api import idempotency
@@ -124,6 +136,12 @@ def retain() -> None:
 def watch() -> None:
     """Look at every alert rule, and tell who has to be told."""
     watching.watch()
+
+
+@shared_task
+def look_for_late() -> None:
+    """Look for steps and documents that are late, and count what the feeds sent."""
+    lateness.look(timezone.now())
 
 
 @shared_task

@@ -335,6 +335,11 @@ def active(who: Viewer) -> QuerySet[Any]:
 navigation.register(
     navigation.Section(
         "Cases", "cases",
-        (navigation.Link("Cases", "admin:hub_exceptioncase_changelist", "hub.view_exceptioncase"),), active, "open",
+        (
+            navigation.Link("Cases", "admin:hub_exceptioncase_changelist", "hub.view_exceptioncase"),
+            navigation.Link("Late", "admin:late", "hub.view_overdue"),
+            navigation.Link("Late items", "admin:hub_overdue_changelist", "hub.view_overdue"),
+        ),
+        active, "open",
     )
 )  # fmt: skip

@@ -8,7 +8,7 @@ from pathlib import Path
 from cryptography import x509
 from django.conf import settings
 
-from hub import bulk, ids, shapes
+from hub import bulk, ids, shapes, volumes
 from hub.models import AlertRule, Endpoint
 
 # Fewer messages than this say nothing about a share.
@@ -60,6 +60,25 @@ def _silent(rule: AlertRule, _threshold: float, now: datetime) -> list[Reading]:
         if silence > timedelta(minutes=door.silent_after_minutes):
             text = f"{door.name} has sent nothing for {shapes.age(silence)}; {door.silent_after_minutes} min are usual."
             found.append(Reading(door.code, silence.total_seconds(), text, door.facility))
+    return found
+
+
+def _below_usual(rule: AlertRule, threshold: float, now: datetime) -> list[Reading]:
+    """The last whole hour against the same hour of former weeks, for feeds that usually send enough to tell."""
+    doors = Endpoint.objects.filter(
+        direction="in", active=True, paused=False, **({"pk": rule.endpoint_id} if rule.endpoint_id else {})
+    ).order_by("code")
+    custom = volumes.usual(now)
+    found = []
+    for door in doors:
+        seen = custom.get(door.pk)
+        if seen is None or seen.usual < ENOUGH or 100 * seen.messages >= threshold * seen.usual:
+            continue
+        text = (
+            f"{door.name} sent {shapes.count(seen.messages, 'message')} in its last whole hour; {seen.usual:,.0f} are "
+            f"usual at this time of the week."
+        )
+        found.append(Reading(door.code, 100 * seen.messages / seen.usual, text, door.facility))
     return found
 
 
@@ -206,6 +225,9 @@ def _days_left(path: Path, now: datetime) -> float | None:
 
 SENSORS: Mapping[str, Sensor] = {
     "silent_feed": Sensor("", 0, _silent, "Ask the sender whether it runs, and look at the connection."),
+    "below_usual": Sensor(
+        "per cent of the usual", 20, _below_usual, "Ask the sender what it holds back, and look at the connection."
+    ),
     "backlog": Sensor("messages", 10_000, _backlog, "Are the workers running? Start more of them."),
     "oldest_message": Sensor("seconds", 300, _oldest_message, "Are the workers running? Start more of them."),
     "error_share": Sensor("per cent", 10, _error_share, "Look at the stopped messages: the sender changed something."),

@@ -13,6 +13,7 @@ from rest_framework.views import APIView
 
 from hub.api.cases import Cases
 from hub.api.deliveries import Deliveries, Dispatches
+from hub.api.late import Late
 from hub.api.lineage import Lineage
 from hub.api.messages import Messages
 from hub.api.replays import Replays
@@ -23,6 +24,7 @@ router.register("deliveries", Deliveries, basename="deliveries")
 router.register("dispatches", Dispatches, basename="dispatches")
 router.register("replays", Replays, basename="replays")
 router.register("cases", Cases, basename="cases")
+router.register("late", Late, basename="late")
 router.register("lineage", Lineage, basename="lineage")
 # The other apps stand above the hub, so they are found, not imported: each app's `api.py` registers its own.
 autodiscover_modules("api")

@@ -8,6 +8,7 @@ from hub.models.deliveries import Delivery, Dispatch
 from hub.models.facts import Fact
 from hub.models.gates import Breaker, Bucket
 from hub.models.idempotency import SavedAnswer
+from hub.models.journeys import BusinessCalendar, Deadline, Expectation, FeedHour, Overdue, Watermark
 from hub.models.lanes import Lane, Stop
 from hub.models.messages import Message, MessageKey
 from hub.models.partners import Endpoint, Partner
@@ -20,16 +21,21 @@ __all__ = [
     "AuditEntry",
     "Breaker",
     "Bucket",
+    "BusinessCalendar",
+    "Deadline",
     "Delivery",
     "Dispatch",
     "Endpoint",
     "ExceptionCase",
+    "Expectation",
     "FacilityGrant",
     "Fact",
+    "FeedHour",
     "FeedState",
     "Lane",
     "Message",
     "MessageKey",
+    "Overdue",
     "Partner",
     "Replay",
     "ReplayItem",
@@ -37,4 +43,5 @@ __all__ = [
     "SavedAnswer",
     "Stop",
     "Waiting",
+    "Watermark",
 ]

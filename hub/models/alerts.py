@@ -15,6 +15,7 @@ class AlertRule(models.Model):
 
     KINDS = {
         "silent_feed": "A feed is silent",
+        "below_usual": "A feed sends less than usual",
         "backlog": "Messages wait to be read",
         "oldest_message": "The oldest message waits too long",
         "error_share": "Many messages stop or are refused",

@@ -1,7 +1,7 @@
 """A house with one row of everything, and a person for every role."""
 
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import time, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -18,12 +18,16 @@ from hub.models import (
     AlertEpisode,
     AlertRule,
     ApiKey,
+    BusinessCalendar,
+    Deadline,
     Delivery,
     Dispatch,
     Endpoint,
     ExceptionCase,
+    Expectation,
     FacilityGrant,
     Message,
+    Overdue,
     Partner,
 )
 from mappings.models import Facility, Item, Location, Mapping, PayerClass, Vendor
@@ -106,6 +110,20 @@ def house(traffic: Endpoint) -> Endpoint:
     AlertEpisode.objects.create(
         rule=AlertRule.objects.get(kind="oldest_call"), subject="summit", value=7200, began_at=now, seen_at=now,
         text="A call to Summit ledger is not settled for 2 h.",
+    )  # fmt: skip
+    office = BusinessCalendar.objects.create(name="Ledger office", holidays="2026-12-25 Christmas")
+    Deadline.objects.create(step="charge_to_cost.journal_posted", facility="RIVER", minutes=60, calendar=office)
+    Expectation.objects.create(
+        name="Charges by eight",
+        kind="daily",
+        endpoint=traffic,
+        message_kind="DFT^P03",
+        by_time=time(8),
+        calendar=office,
+    )
+    Overdue.objects.create(
+        step="charge_to_cost.journal_posted", subject_id=call.pk, fact_id=call.pk, key="A1", facility="RIVER",
+        amount=Decimal("850.25"), since=now - timedelta(hours=5), late_at=now,
     )  # fmt: skip
     replay.plan("messages", {"status": "held"}, reason="a reason", by=access.SYSTEM)
     audit.record("cases.assign", by=access.SYSTEM, subject=ExceptionCase.objects.first(), reason="a reason")

@@ -24,6 +24,7 @@ from hub.models import (
     Fact,
     Message,
     MessageKey,
+    Overdue,
     Partner,
     Replay,
     ReplayItem,
@@ -186,6 +187,14 @@ def case(facility: str = "RIVER", waiting: int = 0, **fields: Any) -> ExceptionC
         waits.append(Waiting(case=made, amount=Decimal("10.50"), currency="USD", since=timezone.now(), **held_for))
     Waiting.objects.bulk_create(waits)
     return made
+
+
+def overdue(facility: str = "RIVER", **fields: Any) -> Overdue:
+    """A step of a journey that is late at this facility."""
+    return Overdue.objects.create(**{
+        "step": "charge_to_cost.journal_posted", "subject_id": ids.uuid7(), "key": "ACC1", "facility": facility,
+        "amount": Decimal("10.50"), "since": timezone.now() - timedelta(hours=5), "late_at": timezone.now(),
+    } | fields)  # fmt: skip
 
 
 def mapping(facility: str = "", proposer: Any = None, **fields: Any) -> Mapping:

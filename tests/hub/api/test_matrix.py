@@ -127,6 +127,8 @@ MATRIX = {
     ),
     ("POST", "cases/{pk}/retry"): Entry((V_CASE, "hub.retry_exceptioncase"), below("cases", rows.case, "retry")),
     ("POST", "cases/{pk}/waive"): Entry((V_CASE, "hub.waive_exceptioncase"), below("cases", rows.case, "waive"), WHY),
+    ("GET", "late"): Entry(("hub.view_overdue",), listed("late"), hides=False),
+    ("GET", "late/{pk}"): Entry(("hub.view_overdue",), below("late", rows.overdue)),
     ("GET", "charges"): Entry(("billing.view_charge",), listed("charges"), hides=False),
     ("GET", "charges/{pk}"): Entry(("billing.view_charge",), below("charges", rows.charge)),
     ("GET", "reconciliation"): Entry(("billing.view_charge",), listed("reconciliation"), hides=False),
@@ -195,7 +197,7 @@ def _end(path: str, start: int) -> int:
 def test_INV_21_every_route_has_an_entry_and_every_entry_a_route() -> None:
     """A new route is told here what it needs, or this fails."""
     assert routes() == set(MATRIX)
-    assert len(MATRIX) == 44
+    assert len(MATRIX) == 46
 
 
 @pytest.fixture(scope="module")
