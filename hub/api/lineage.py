@@ -67,7 +67,12 @@ class Lineage(resources.Base):
             raise Http404
         sent = Delivery.objects.select_related("endpoint").filter(fact_id__in=[fact.pk for fact in facts])
         deliveries = list(sent.order_by("id")[:LONGEST])
-        calls = Q(pk__in={delivery.dispatch_id for delivery in deliveries if delivery.dispatch_id})
+        # What the ends of the calls made known has many causes, these messages among them: it carries the calls' ids.
+        called = {delivery.dispatch_id for delivery in deliveries if delivery.dispatch_id}
+        answers = list(Fact.objects.filter(correlation_id__in=called).order_by("id")[:LONGEST]) if called else []
+        heard = Delivery.objects.select_related("endpoint").filter(fact_id__in=[fact.pk for fact in answers])
+        facts, deliveries = [*facts, *answers], [*deliveries, *heard.order_by("id")[:LONGEST]]
+        calls = Q(pk__in=called)
         shown = {
             "correlation_id": wanted,
             "messages": messages,
