@@ -61,6 +61,8 @@ def steady_worker(url: str, **environment: str) -> Iterator[subprocess.Popen[byt
     finally:
         running.kill()
         running.wait()
+        if running.stdout is not None:
+            running.stdout.close()
 
 
 def kept(url: str) -> dict[str, bytes]:

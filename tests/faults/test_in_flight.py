@@ -45,6 +45,22 @@ def send_one() -> int:
     return sum(sending.step(route, endpoint) for route in sending.roads(endpoint))
 
 
+def allocated() -> None:
+    """Everything is done but the call."""
+    world.receive(*SENT)
+    world.pipeline.drain()
+    world.outbox.drain()
+
+
+def left_in_doubt(books: Books) -> None:
+    """The ERP has the journal and died before it said so; nobody has looked it up yet."""
+    allocated()
+    books.fault("commit_then_die", times=1)
+    assert send_one() == 1
+    books.erp.heal()
+    assert _call().status == "in_doubt"
+
+
 def under_way(decide: Callable[[], Any], monkeypatch: pytest.MonkeyPatch) -> Any:
     """Let a person decide exactly while the sender talks to the partner; returns what the person was told."""
     talking, decided = threading.Event(), threading.Event()
@@ -75,9 +91,7 @@ def test_F_E7_nobody_decides_about_a_call_while_it_is_under_way(
     committed_books: Books, monkeypatch: pytest.MonkeyPatch, decision: str
 ) -> None:
     """Waive, retry and resolve are refused with a text; the call ends as the ERP says, once, in both books."""
-    world.receive(*SENT)
-    world.pipeline.drain()
-    world.outbox.drain()
+    allocated()
     told = under_way(DECISIONS[decision], monkeypatch)
     assert isinstance(told, Refused), told
     run_through()
@@ -91,11 +105,7 @@ def test_F_E7_a_call_in_doubt_is_not_resolved_while_it_is_looked_up(
     committed_books: Books, monkeypatch: pytest.MonkeyPatch, outcome: str, reference: str
 ) -> None:
     """The partner is being asked: whoever would say it by hand is told to wait, and the partner's own word counts."""
-    world.receive(*SENT)
-    committed_books.fault("commit_then_die", times=1)
-    world.run_until_quiet()
-    assert _call().status == "in_doubt"
-    committed_books.erp.heal()
+    left_in_doubt(committed_books)
     make_due()
     told = under_way(lambda: _resolve(outcome, reference), monkeypatch)
     assert isinstance(told, Refused)
@@ -107,10 +117,7 @@ def test_F_E7_a_call_in_doubt_is_not_resolved_while_it_is_looked_up(
 
 def test_F_E7_two_people_who_say_the_opposite_at_once_are_not_both_believed(committed_books: Books) -> None:
     """One of them wins; the other is told that nothing is in doubt any more. The journal is there once."""
-    world.receive(*SENT)
-    committed_books.fault("commit_then_die", times=1)
-    world.run_until_quiet()
-    committed_books.erp.heal()
+    left_in_doubt(committed_books)
     (theirs,) = committed_books.erp.ask("GET", f"/v1/journals?external_key={_call().pk}")["items"]
     told = at_once(lambda: _resolve("delivered", theirs["id"]), lambda: _resolve("absent"))
     refused = [one for one in told if isinstance(one, Refused)]
@@ -124,10 +131,7 @@ def test_F_E7_what_a_person_settled_is_not_unsettled_by_an_answer_that_comes_lat
     committed_books: Books, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Even where the guard is blind (the sender's session is gone, its lane is not): a settled call stays settled."""
-    world.receive(*SENT)
-    committed_books.fault("commit_then_die", times=1)
-    world.run_until_quiet()
-    committed_books.erp.heal()
+    left_in_doubt(committed_books)
     (theirs,) = committed_books.erp.ask("GET", f"/v1/journals?external_key={_call().pk}")["items"]
     make_due()
     monkeypatch.setattr(lanes, "is_leased", lambda *_: False)
