@@ -88,6 +88,7 @@ def steady() -> None:
     going = [True]
     signal.signal(signal.SIGTERM, lambda *_: going.clear())
     print("steady", flush=True)
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # nobody reads on: a full pipe would hold us up
     while going:
         tasks.work()
         time.sleep(0.05)
