@@ -1,7 +1,7 @@
 """Spans around what takes time: a door's batch, a worker's batch, a call to a partner, a task.
 
 Switched off, which is the default, all of this is one shared object that does nothing, and we import nothing of
-OpenTelemetry. `THROUGHLINE_TRACES=true` needs the extra (`pip install throughline[otel]`) and puts `hub.telemetry` here.
+OpenTelemetry. `THROUGHLINE_TRACES=true` needs the extra (`throughline[otel]`) and puts `hub.telemetry` here.
 """
 
 from collections.abc import Mapping, Sequence
