@@ -20,14 +20,14 @@ from tests.world import ROOT, dft, ft1
 
 pytestmark = pytest.mark.crash
 SENT = [dft(f"M{n}", f"A{n % 40}", ft1(f"T{n}", "STENT", "1", "2000")) for n in range(400)]
-OWN_REDIS = "15"  # a database that no other worker listens to
 GRACE_S = 30
 
 
 @contextmanager
 def celery_worker() -> Iterator[subprocess.Popen[bytes]]:
     """A real worker process of the queue "work" on this test's database, with a bell of its own; it has been rung."""
-    broker = f"{settings.REDIS_URL.rpartition('/')[0]}/{OWN_REDIS}"
+    base, _, number = settings.REDIS_URL.rpartition("/")
+    broker = f"{base}/{8 + int(number or 0) % 8}"  # a database that no other worker listens to, of this test process
     bell = Celery("bell", broker=broker)
     with bell.connection_for_write() as link:
         link.default_channel.client.flushdb()
