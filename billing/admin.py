@@ -11,14 +11,16 @@ from django.contrib import admin
 from django.db.models import Count, DateTimeField, F, Func, QuerySet, Sum, Value
 from django.utils import timezone
 
-from billing import reconciliation_pages
+from billing import hops, reconciliation_pages
 from billing.flows import holds
 from billing.models import Charge, Visit
 from hub import charts, dashboard, ids, lineage, navigation, pages, shapes
+from hub import hops as hub_hops
 from hub.admin import verbs
 from hub.admin.base import Block, EvidenceAdmin
 from hub.admin.columns import Column, Filter, by_field
 from hub.dashboard import WINDOW
+from hub.trail import LONGEST, Trail
 from hub.viewer import Viewer
 from mappings.models import Facility
 
@@ -205,7 +207,7 @@ class VisitAdmin(EvidenceAdmin):
         return [Block("Charges", "admin/blocks/charges.html", {"charges": list(found[:RELATED_SHOWN])})]
 
 
-def charge_steps(trail: lineage.Trail, who: Viewer) -> list[lineage.Step]:
+def charge_steps(trail: Trail, who: Viewer) -> list[lineage.Step]:
     """The charges of the messages on a timeline, through the index on message_id."""
     found = who.scope(Charge.objects.filter(message_id__in=trail.message_ids)).order_by("id")
     seen = who.may("billing.view_charge")
@@ -215,7 +217,7 @@ def charge_steps(trail: lineage.Trail, who: Viewer) -> list[lineage.Step]:
             row.description, row.status, Charge.STATUSES[row.status],
             lineage.address("billing_charge", row.pk) if seen else "", row.amount, row.currency, lineage.CHARGE,
         )
-        for row in found[: lineage.LONGEST]
+        for row in found[: LONGEST]
     ]  # fmt: skip
 
 
@@ -281,6 +283,7 @@ def held(who: Viewer) -> QuerySet[Any]:
 
 
 lineage.register(charge_steps)
+hub_hops.register(*hops.STAGES)
 dashboard.register(
     dashboard.Panel(10, "Money of the last 24 hours", "admin/panels/money.html", "billing.view_charge", money)
 )

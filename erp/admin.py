@@ -11,11 +11,15 @@ from django.core.exceptions import ValidationError
 from django.db.models import QuerySet, Sum
 from django.http import HttpRequest
 
+from erp import hops
 from erp.models import Allocation, Journal, JournalLine, SplitRule, SplitShare
+from hub import hops as hub_hops
 from hub import ids, lineage, navigation, shapes
+from hub.admin import lineage as lineage_blocks
 from hub.admin.base import Block, EditableAdmin, EvidenceAdmin, extend
 from hub.admin.columns import Column, Filter, by_field
 from hub.models import Delivery, Dispatch
+from hub.trail import Trail
 from hub.viewer import Viewer, viewer
 from mappings.models import Facility
 
@@ -103,6 +107,7 @@ class JournalAdmin(EvidenceAdmin):
         context = {"lines": shown, "sums": sums, "currency": row.currency, "charges": True}
         return [
             Block("The call to the ERP", "admin/blocks/call.html", {"call": call, "label": label}),
+            *lineage_blocks.behind(row.pk, who),
             Block("Lines", "admin/blocks/lines.html", context, shapes.count(row.lines, "line")),
         ]  # fmt: skip
 
@@ -176,7 +181,7 @@ def journal_lines(charge: Any, who: Viewer) -> list[Block]:
     return [Block("Cost in the ledger", "admin/blocks/lines.html", context)]
 
 
-def journal_steps(trail: lineage.Trail, who: Viewer) -> Iterable[lineage.Step]:
+def journal_steps(trail: Trail, who: Viewer) -> Iterable[lineage.Step]:
     """The journals of a timeline: a journal has the id of its dispatch."""
     seen = who.may("erp.view_journal")
     for row in Journal.objects.filter(pk__in=trail.dispatch_ids):
@@ -198,6 +203,7 @@ def open_calls(who: Viewer) -> QuerySet[Any]:
 
 extend("billing.charge", journal_lines)
 lineage.register(journal_steps)
+hub_hops.register(*hops.STAGES)
 navigation.register(
     navigation.Section(
         "Journals", "journals", (navigation.Link("Journals", "admin:erp_journal_changelist", "erp.view_journal"),),

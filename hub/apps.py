@@ -5,7 +5,7 @@ from django.contrib.admin import apps as admin_apps
 from django.db.models.signals import post_migrate
 from django.utils.module_loading import autodiscover_modules
 
-from hub import logs, roles
+from hub import logs, roles, tracing
 
 
 class HubConfig(AppConfig):
@@ -16,6 +16,7 @@ class HubConfig(AppConfig):
 
     def ready(self) -> None:
         logs.configure()
+        tracing.configure()
         post_migrate.connect(roles.after_migrate)
         autodiscover_modules("routes", "invariants")
 

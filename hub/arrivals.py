@@ -1,11 +1,11 @@
 """What has just arrived: bytes, who sent them, and what the door makes of them. CPU only; the database comes later."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from hub import doors, ids
+from hub import doors, ids, origins
 from hub.doors import Entrance, Peer, Refusal, Terms
 from hub.errors import ParseError
 from hub.formats import hl7
@@ -28,14 +28,15 @@ class Arrival:
     refusal: Refusal | None
     notes: Sequence[str] = ()
     correlation_id: UUID | None = None  # None: its own id
+    origin: Mapping[str, str] | None = None  # what the sender calls it, see `hub.origins`
     batch_id: str = ""
     batch_problems: Sequence[str] = ()  # of the whole batch; carried by its first member
 
 
-def look(raw: bytes, entrance: Entrance, peer: Peer) -> list[Arrival]:
+def look(raw: bytes, entrance: Entrance, peer: Peer, headers: Mapping[str, str] | None = None) -> list[Arrival]:
     """The messages of one frame or body, each judged by itself. Never raises: an unreadable member is refused later.
 
-    An empty body has no messages. Members of one batch share a correlation id.
+    An empty body has no messages. Members of one batch share a correlation id. `headers` are those of an HTTP request.
     """
     batch = hl7.split(raw)
     # Bytes outside of any message are a member of their own, refused as unreadable: not a wrong count on top.
@@ -49,6 +50,9 @@ def look(raw: bytes, entrance: Entrance, peer: Peer) -> list[Arrival]:
             arrival.notes = [*arrival.notes, f"batch_member_{number}_of_{len(found)}"]
         if found:
             found[0].batch_problems = problems
+    if headers is not None and (sent := origins.of_headers(headers)):
+        for arrival in found:  # what a message says of itself comes before what was said of the whole body
+            arrival.origin = {**sent, **(arrival.origin or {})}
     return found
 
 
@@ -80,6 +84,7 @@ def _look(raw: bytes, entrance: Entrance, peer: Peer) -> Arrival:
         key=_clean(envelope.key)[:_TEXT] or control_id,
         refusal=refusal,
         notes=notes,
+        origin=origins.of_message(raw, envelope, terms.correlation) if terms.correlation else None,
     )
 
 

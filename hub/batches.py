@@ -8,7 +8,7 @@ import structlog
 from django.conf import settings
 from django.db import InterfaceError, OperationalError, transaction
 
-from hub import bulk, lanes
+from hub import bulk, lanes, tracing
 from hub.errors import Transient
 
 log = structlog.get_logger(__name__)
@@ -43,7 +43,8 @@ def run(work: Work, *, limit: int | None = None) -> int:
     if lease is None:
         return 0
     try:
-        return _careful(work, lease) if lease.careful else _batch(work, lease, limit or settings.BATCH_SIZE)
+        with tracing.span("batch", queue=lease.queue, lanes=len(lease.numbers)):
+            return _careful(work, lease) if lease.careful else _batch(work, lease, limit or settings.BATCH_SIZE)
     except lanes.LeaseLost:
         log.warning("lease_lost", queue=lease.queue)
         return 0

@@ -33,6 +33,7 @@ class Terms:
     backlog_limit: int
     allowed: tuple[Network, ...] = ()  # networks that may connect; empty means any
     client_names: frozenset[str] = frozenset()  # names in a client certificate; empty means any
+    correlation: str = ""  # where its messages carry the sender's correlation id, e.g. "ZTR-1"; "" for nowhere
 
     def binds(self) -> bool:
         """Whether it accepts only a named sender."""
@@ -115,6 +116,7 @@ def terms(endpoint: Endpoint) -> Terms:
         backlog_limit=endpoint.backlog_limit,
         allowed=networks(endpoint.allowed_peers),
         client_names=frozenset(_names(endpoint.settings)),
+        correlation=str(endpoint.settings.get("correlation_id", "")),
     )
 
 

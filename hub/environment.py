@@ -40,18 +40,23 @@ def words(name: str, default: str = "") -> list[str]:
     return [word.strip() for word in os.environ.get(name, default).split(",") if word.strip()]
 
 
-def database(name: str) -> dict[str, object]:
-    """Django's database entry out of a postgresql:// URL. PostgreSQL is the only database this product runs on."""
+def database(name: str, *, lock_timeout_s: int = 0) -> dict[str, object]:
+    """Django's database entry out of a postgresql:// URL. PostgreSQL is the only database this product runs on.
+
+    A statement of ours waits at most `lock_timeout_s` for somebody else's lock; 0 for as long as it takes.
+    """
     url = urlsplit(text(name))
     if url.scheme not in {"postgresql", "postgres"}:
         raise ImproperlyConfigured(f"{name} must be a postgresql:// URL; no other database is supported.")
-    options = dict(pair.split("=", 1) for pair in url.query.split("&") if "=" in pair)
+    options = {key: unquote(value) for key, _, value in (pair.partition("=") for pair in url.query.split("&")) if value}
+    if lock_timeout_s:
+        options["options"] = f"{options.get('options', '')} -c lock_timeout={lock_timeout_s * 1000}".strip()
     return {
         "ENGINE": "django.db.backends.postgresql",
         "NAME": unquote(url.path.lstrip("/")) or "throughline",
         "USER": unquote(url.username or ""),
         "PASSWORD": unquote(url.password or ""),
-        "HOST": unquote(options.pop("host", "") or url.hostname or ""),
+        "HOST": options.pop("host", "") or unquote(url.hostname or ""),
         "PORT": str(url.port or ""),
-        "OPTIONS": {key: unquote(value) for key, value in options.items()},
+        "OPTIONS": options,
     }

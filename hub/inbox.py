@@ -17,7 +17,7 @@ from django.conf import settings
 from django.db import connection, transaction
 from psycopg import Cursor
 
-from hub import access, answers, arrival_cases, bulk, cases, doors, ids
+from hub import access, answers, arrival_cases, bulk, cases, doors, ids, tracing
 from hub.arrivals import Arrival
 from hub.doors import Refusal
 from hub.errors import Transient
@@ -51,9 +51,9 @@ STORE = """
 WITH arrived AS (
     SELECT * FROM unnest(
         %b::uuid[], %b::bigint[], %b::text[], %b::text[], %b::text[], %b::bytea[], %b::text[], %b::text[], %b::text[],
-        %b::smallint[], %b::text[], %b::uuid[], %b::bytea[], %b::text[], %b::text[], %b::text[]
+        %b::smallint[], %b::text[], %b::uuid[], %b::bytea[], %b::text[], %b::text[], %b::text[], %b::text[]
     ) a(id, endpoint_id, sender, control_id, variant, sha256, answer, kind, key, lane, status, correlation_id, raw,
-        notes, problem_code, problem)
+        notes, problem_code, problem, origin)
 ), durable AS (
     SELECT set_config('synchronous_commit', 'on', true) WHERE current_setting('synchronous_commit') = 'off'
 ), claimed AS (
@@ -64,10 +64,10 @@ WITH arrived AS (
 )
 INSERT INTO hub_message (
     id, endpoint_id, received_at, sender, control_id, kind, key, lane, status, attempts, correlation_id, sha256, raw,
-    parts, notes, problem_code, problem, settled_at
+    parts, notes, problem_code, problem, origin, settled_at
 )
 SELECT id, endpoint_id, %b, sender, control_id, kind, key, lane, status, 0, correlation_id, sha256, raw, 0,
-       notes::jsonb, problem_code, problem, CASE WHEN status = 'refused' THEN %b END
+       notes::jsonb, problem_code, problem, origin::jsonb, CASE WHEN status = 'refused' THEN %b END
 FROM arrived JOIN claimed ON claimed.message_id = arrived.id
 RETURNING id
 """
@@ -97,6 +97,11 @@ def receive(arrivals: Sequence[Arrival], *, now: datetime) -> list[Receipt]:
     they had come one after the other. Raises the database's own errors; what was stored before is recognised when it
     is sent again.
     """
+    with tracing.span("door", arrivals, messages=len(arrivals)):
+        return _receive(arrivals, now)
+
+
+def _receive(arrivals: Sequence[Arrival], now: datetime) -> list[Receipt]:
     receipts = [Receipt(arrival, ids.uuid7(), answers.STORED, refusal=arrival.refusal) for arrival in arrivals]
     first = {_key(receipt): receipt for receipt in reversed(receipts) if receipt.plain}
     done = _store(list(first.values()), now) if first else set()
@@ -230,4 +235,5 @@ def _row(receipt: Receipt) -> tuple[Any, ...]:
         bulk.json(arrival.notes) if arrival.notes else "[]",
         "" if refusal is None else refusal.problem,
         "" if refusal is None else refusal.text,
+        bulk.json(dict(arrival.origin)) if arrival.origin else None,
     )

@@ -47,6 +47,7 @@ def retry_delivery(delivery: Delivery, *, by: Actor) -> Delivery:
     _require_delivery(delivery, "hub.retry_delivery", by)
     with transaction.atomic():
         lanes.hold(_delivery_queue(delivery), [delivery.lane])
+        _refuse_under_way(delivery)
         call = delivery.dispatch_id
         advance(delivery, "pending", problem_code="", problem="", dispatch_id=None, attempts=0)
         freed = stops.lift_deliveries([delivery.pk])
@@ -55,6 +56,14 @@ def retry_delivery(delivery: Delivery, *, by: Actor) -> Delivery:
         audit.record("deliveries.retry", by=by, subject=delivery, detail={"freed": freed})
         _ring(delivery)
     return delivery
+
+
+def _refuse_under_way(delivery: Delivery) -> None:
+    """What is part of a call is the sender's: taken out of it now, it would travel again under another key (F-E7)."""
+    delivery.refresh_from_db(fields=["status", "dispatch_id"])
+    if delivery.status not in {"stopped", "blocked"}:
+        label = Delivery.STATUSES[delivery.status].lower()
+        raise Refused("STATE_MOVE", f"The delivery is {label} by now; only a stopped one can be retried.")
 
 
 def waive_delivery(delivery: Delivery, *, reason: str, by: Actor) -> Delivery:
@@ -121,6 +130,9 @@ def resolve_dispatch(dispatch: Dispatch, *, outcome: str, reference: str = "", r
         dispatch.refresh_from_db()
         if dispatch.status != "in_doubt":
             raise Refused("STATE_MOVE", f"The dispatch is {dispatch.status} by now; nothing is in doubt any more.")
+        if lanes.is_leased(f"{dispatch.route}@{dispatch.endpoint.code}", dispatch.lane):
+            text = "The hub is asking the partner about it at this moment. Wait a few seconds, reload and look again."
+            raise Refused("DISPATCH_UNDER_WAY", text)
         found = Outcome("ok", reference=reference.strip()) if outcome == "delivered" else Outcome("absent")
         settlement.found(route, dispatch.endpoint, dispatch.pk, found)
         audit.record(

@@ -116,3 +116,15 @@ def hold(queue: str, numbers: Sequence[int]) -> None:
             "SELECT 1 FROM hub_lane WHERE queue = %s AND number = ANY(%s) ORDER BY number FOR UPDATE",
             [queue, list(numbers)],
         )
+
+
+def is_leased(queue: str, number: int) -> bool:
+    """Whether somebody alive works on this lane now; the caller holds it, so that nobody begins (for staff's verbs)."""
+    return bool(
+        bulk.fetch(
+            "SELECT 1 FROM hub_lane c WHERE c.queue = %s AND c.number = %s AND c.token IS NOT NULL"
+            " AND c.leased_until > clock_timestamp() AND EXISTS (SELECT 1 FROM pg_stat_get_activity(c.backend_pid) a"
+            " WHERE a.backend_start = c.backend_start)",
+            [queue, number],
+        )
+    )

@@ -1,23 +1,21 @@
-"""The life of one document as a timeline, by its correlation id: message, charges, facts, deliveries, calls, journals.
+"""The life of one document: the hops that fit on a screen (`hub.hops`), and every step as a timeline.
 
 hub knows messages, facts, deliveries and cases. Apps register sources of further steps, as they register routes.
 """
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from uuid import UUID
 
-from django.db.models import Q
 from django.urls import reverse
 
-from hub import ids, shapes
+from hub import hops, ids, shapes
+from hub import trail as trails
 from hub.models import Delivery, Dispatch, ExceptionCase, Fact, Message
+from hub.trail import LONGEST, Trail
 from hub.viewer import Viewer
-
-# More than this nobody reads; the lists show the rest.
-LONGEST = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,15 +37,6 @@ class Step:
 MESSAGE, CHARGE, CASE, FACT, DELIVERY, CALL, JOURNAL = range(7)
 
 
-@dataclass(slots=True)
-class Trail:
-    """What is known so far: sources read the ids and add their steps."""
-
-    message_ids: list[UUID] = field(default_factory=list)
-    fact_ids: list[UUID] = field(default_factory=list)
-    dispatch_ids: list[UUID] = field(default_factory=list)
-
-
 Source = Callable[[Trail, Viewer], Iterable[Step]]
 sources: list[Source] = []
 
@@ -57,11 +46,29 @@ def register(source: Source) -> None:
     sources.append(source)
 
 
+@dataclass(frozen=True, slots=True)
+class Story:
+    """One message's life: the hops that fit on a screen, and every step."""
+
+    hops: list[hops.Hop]
+    steps: list[Step]
+    total_s: float | None  # from the first byte to the last hop that is done
+
+
+def tell(message: Message, who: Viewer) -> Story:
+    """What the page and the API show of one message; the same to both."""
+    trail = trails.of_message(message)
+    way = hops.of(trail, who)
+    return Story(way, _steps(trail, who), hops.total_s(way))
+
+
 def of_message(message: Message, who: Viewer) -> list[Step]:
     """Everything that became of one message, in the order of time."""
-    facts = _facts(message.correlation_id, message.pk)
-    trail = Trail(message_ids=[message.pk], fact_ids=[fact.pk for fact in facts])
-    steps = [*_message(message), *_cases(message), *_facts_told(facts)]
+    return _steps(trails.of_message(message), who)
+
+
+def _steps(trail: Trail, who: Viewer) -> list[Step]:
+    steps = [*_message(trail.message), *_cases(trail), *_facts_told([*trail.facts, *trail.answers])]
     steps += _deliveries(trail, who)
     for source in sources:
         steps += source(trail, who)
@@ -75,12 +82,6 @@ def message_of(message_id: UUID | None) -> Message | None:
     return Message.objects.defer("raw").select_related("endpoint__partner").filter(pk=message_id).first()
 
 
-def _facts(correlation_id: UUID, message_id: UUID) -> list[Fact]:
-    """By the correlation id's index; members of one batch share it, so the message decides where a fact names one."""
-    told = Fact.objects.filter(correlation_id=correlation_id).filter(Q(message_id=message_id) | Q(message_id=None))
-    return list(told.order_by("id")[:LONGEST])
-
-
 def _message(message: Message) -> list[Step]:
     arrived = f"{message.kind} from {message.sender or 'an unnamed sender'}, control id {message.control_id}"
     steps = [Step(message.received_at, "Received and acknowledged", arrived)]
@@ -91,14 +92,13 @@ def _message(message: Message) -> list[Step]:
     return steps
 
 
-def _cases(message: Message) -> list[Step]:
-    found = ExceptionCase.objects.filter(Q(message_id=message.pk) | Q(waiting__message_id=message.pk)).distinct()
+def _cases(trail: Trail) -> list[Step]:
     return [
         Step(
             case.opened_at, f"Case: {case.title}", case.code, case.status, ExceptionCase.STATUSES[case.status],
-            reverse("admin:hub_exceptioncase_change", args=[case.pk]), rank=CASE,
+            hops.case_url(case), rank=CASE,
         )
-        for case in found.order_by("opened_at")[:LONGEST]
+        for case in trail.cases
     ]  # fmt: skip
 
 
@@ -107,9 +107,6 @@ def _facts_told(facts: list[Fact]) -> list[Step]:
 
 
 def _deliveries(trail: Trail, who: Viewer) -> list[Step]:
-    """Deliveries through the index on fact_id; their dispatches by primary key."""
-    sent = list(Delivery.objects.filter(fact_id__in=trail.fact_ids).select_related("endpoint").order_by("id")[:LONGEST])
-    trail.dispatch_ids = sorted({row.dispatch_id for row in sent if row.dispatch_id})
     seen = who.may("hub.view_delivery")
     steps = [
         Step(
@@ -118,9 +115,8 @@ def _deliveries(trail: Trail, who: Viewer) -> list[Step]:
             row.problem or row.route, row.status, Delivery.STATUSES[row.status],
             reverse("admin:hub_delivery_change", args=[row.pk]) if seen else "", rank=DELIVERY,
         )
-        for row in sent
+        for row in [*trail.deliveries, *trail.heard]
     ]  # fmt: skip
-    calls = Dispatch.objects.filter(pk__in=trail.dispatch_ids).select_related("endpoint")
     seen = who.may("hub.view_dispatch")
     return steps + [
         Step(
@@ -129,7 +125,7 @@ def _deliveries(trail: Trail, who: Viewer) -> list[Step]:
             call.status, Dispatch.STATUSES[call.status],
             reverse("admin:hub_dispatch_change", args=[call.pk]) if seen else "", rank=CALL,
         )
-        for call in calls
+        for call in trail.calls
     ]  # fmt: skip
 
 

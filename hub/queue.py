@@ -9,6 +9,7 @@ from django.db import transaction
 from kombu.exceptions import OperationalError
 from redis import Redis, RedisError
 
+from hub import tracing
 from hub.celery import app
 
 log = structlog.get_logger(__name__)
@@ -44,7 +45,9 @@ class Doorbell:
         try:
             if self.client().set(_name(queue, endpoint_id), b"1", nx=True, px=RING_MS):
                 args = [] if endpoint_id is None else [endpoint_id]
-                app.send_task(f"hub.tasks.{queue}", args, queue=ROUTED.get(queue, queue), retry=False)
+                app.send_task(
+                    f"hub.tasks.{queue}", args, queue=ROUTED.get(queue, queue), retry=False, headers=tracing.carrier()
+                )
         except (RedisError, OperationalError, OSError) as error:
             self.away_until = time.monotonic() + AWAY_S
             log.warning("redis_away", queue=queue, error=type(error).__name__)

@@ -72,6 +72,7 @@ def _look(message: Message, raw: bytes) -> Arrival:
         )  # fmt: skip
     arrival.control_id = message.control_id
     arrival.correlation_id = message.correlation_id
+    arrival.origin = message.origin
     arrival.notes = [*arrival.notes, "edited_copy"]
     return arrival
 

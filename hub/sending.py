@@ -13,7 +13,7 @@ import structlog
 from django.db import transaction
 from django.utils import timezone
 
-from hub import breakers, bulk, dispatches, lanes, ratelimits, settlement
+from hub import breakers, bulk, dispatches, lanes, ratelimits, settlement, tracing
 from hub.models import Endpoint
 from hub.retrying import Policy
 from hub.routing import Outbound, Outcome, registry
@@ -84,12 +84,8 @@ def _try(route: Outbound, endpoint: Endpoint, calls: Sequence[Call]) -> None:
     """Look up what is in doubt, send the rest, in order. When the partner is away the rest waits unsent."""
     for position, call in enumerate(calls):
         try:
-            if call.status == "in_doubt":
-                call.outcome = route.find(endpoint, call.id)
-                if call.outcome.kind == "absent":
-                    call.status = "sending"
-            if call.status == "sending":
-                call.outcome = route.send(endpoint, call.id, call.facts)
+            with tracing.span("call", endpoint=endpoint.code, route=route.name, dispatch=str(call.id)):
+                _ask(route, endpoint, call)
         except Exception as error:
             log.error("connector_failed", dispatch_id=str(call.id), route=route.name, exc_info=error)
             call.outcome = Outcome("unknown", code="BUG", text=f"{type(error).__name__} in the connector")
@@ -97,6 +93,16 @@ def _try(route: Outbound, endpoint: Endpoint, calls: Sequence[Call]) -> None:
             for unsent in calls[position + 1 :]:
                 unsent.outcome = Outcome("unsent", code=call.outcome.code, text=call.outcome.text)
             return
+
+
+def _ask(route: Outbound, endpoint: Endpoint, call: Call) -> None:
+    """Look it up where it is in doubt, and send it where it is known not to be there."""
+    if call.status == "in_doubt":
+        call.outcome = route.find(endpoint, call.id)
+        if call.outcome.kind == "absent":
+            call.status = "sending"
+    if call.status == "sending":
+        call.outcome = route.send(endpoint, call.id, call.facts)
 
 
 def _judge(endpoint: Endpoint, calls: Sequence[Call]) -> breakers.Verdict:

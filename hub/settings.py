@@ -70,7 +70,8 @@ TEMPLATES = [
 
 DATABASES = {
     "default": {
-        **environment.database("DATABASE_URL"),
+        # Whoever waits longer for a lock gives up, having done nothing: the sender sends again, the sweep rings again.
+        **environment.database("DATABASE_URL", lock_timeout_s=environment.number("THROUGHLINE_LOCK_TIMEOUT_S", 20)),
         "CONN_MAX_AGE": 60,
         "CONN_HEALTH_CHECKS": True,
     }
@@ -176,6 +177,8 @@ EMAIL_TIMEOUT = 10
 DEFAULT_FROM_EMAIL = environment.text("THROUGHLINE_MAIL_FROM", "throughline@localhost")
 
 LOGGING_CONFIG = None  # hub.logs sets structured logging up, from HubConfig.ready()
+# Spans for OpenTelemetry; needs the extra "otel". Where they go is told by OpenTelemetry's own variables.
+TRACES = environment.flag("THROUGHLINE_TRACES")
 LOG_LEVEL = environment.text("THROUGHLINE_LOG_LEVEL", "INFO")
 
 # The doors. A control id (MSH-10) may come again with other content after so many days: senders' counters wrap.
@@ -187,6 +190,8 @@ MAX_MESSAGE_BYTES = environment.number("THROUGHLINE_MAX_MESSAGE_BYTES", 5 * 1024
 # The listener opens ports of other addresses than loopback with TLS, or when plain text is allowed here by name and
 # every endpoint behind the port has an allow-list. An endpoint may name certificates of its own in its settings.
 MLLP_HOST = environment.text("THROUGHLINE_MLLP_HOST", "127.0.0.1")
+# A statement of the listener that takes longer is given up, and its senders are asked to send again (AE).
+DOOR_TIMEOUT_S = environment.number("THROUGHLINE_DOOR_TIMEOUT_S", 15)
 MLLP_PLAINTEXT = environment.flag("THROUGHLINE_MLLP_PLAINTEXT")
 MLLP_TLS = {
     "certificate": environment.text("THROUGHLINE_MLLP_CERTIFICATE", ""),

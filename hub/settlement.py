@@ -7,6 +7,7 @@ from itertools import chain
 from typing import TypeGuard
 from uuid import UUID
 
+import structlog
 from django.utils import timezone
 
 from hub import access, breakers, bulk, cases, dispatches, stops
@@ -14,6 +15,7 @@ from hub.models import Endpoint
 from hub.routing import Outbound, Outcome
 from hub.sendcall import Call
 
+log = structlog.get_logger(__name__)
 # Tries after which a partner that is away is worth a person's look; the hub goes on trying.
 WORTH_A_CASE = 5
 WRITE = """
@@ -22,7 +24,8 @@ UPDATE hub_dispatch d SET status = w.status, reference = w.reference, code = w.c
     settled_at = CASE WHEN w.status IN ('delivered', 'rejected', 'given_up') THEN now() END
 FROM unnest(%s::uuid[], %s::text[], %s::text[], %s::text[], %s::text[], %s::timestamptz[], %s::int[])
     w(id, status, reference, code, text, due, uncounted)
-WHERE d.id = w.id
+WHERE d.id = w.id AND d.settled_at IS NULL
+RETURNING d.id
 """
 # Whether anything else still says that the endpoint is away: its circuit, or another call that had many tries.
 AWAY = """
@@ -39,7 +42,7 @@ def settle(route: Outbound, endpoint: Endpoint, calls: Sequence[Call], circuit: 
     for call in calls:
         if call.outcome is not None:
             call.outcome = _storable(call.outcome)
-    _write(calls)
+    calls = _write(calls)
     if final := [(call.id, FINAL[call.outcome.kind](call.outcome)) for call in calls if _is_final(call.outcome)]:
         route.settle(final, by=access.SYSTEM)
     for kind, verdict in VERDICTS.items():
@@ -82,7 +85,8 @@ STATUS = {
 }  # fmt: skip
 
 
-def _write(calls: Sequence[Call]) -> None:
+def _write(calls: Sequence[Call]) -> list[Call]:
+    """Those that were written: one that a person settled while it was under way keeps that end (F-E7)."""
     rows = []
     for call in calls:
         outcome = call.outcome
@@ -94,7 +98,11 @@ def _write(calls: Sequence[Call]) -> None:
                 int(outcome.kind == "unsent"),
             )
         )  # fmt: skip
-    bulk.run(WRITE, [list(column) for column in zip(*rows, strict=True)])
+    written = {id_ for (id_,) in bulk.fetch(WRITE, [list(column) for column in zip(*rows, strict=True)])}
+    for call in calls:
+        if call.id not in written:
+            log.error("settled_meanwhile", dispatch_id=str(call.id), outcome=call.outcome and call.outcome.kind)
+    return [call for call in calls if call.id in written]
 
 
 def _ok(route: Outbound, endpoint: Endpoint, calls: Sequence[Call]) -> None:

@@ -1,4 +1,4 @@
-"""Who looks at a page: the actor behind a request, whose facilities are looked up once per request."""
+"""Who looks at a page or an answer: an actor whose facilities are looked up once per request."""
 
 from functools import cached_property
 from typing import TypeVar
@@ -7,6 +7,7 @@ from django.db import models
 from django.http import HttpRequest
 
 from hub import access
+from hub.access import Actor
 
 M = TypeVar("M", bound=models.Model)
 
@@ -14,9 +15,9 @@ M = TypeVar("M", bound=models.Model)
 class Viewer:
     """The same rules as `hub.access`, remembered for one request."""
 
-    def __init__(self, request: HttpRequest) -> None:
-        self.actor = access.person(request.user)
-        self.path = request.path
+    def __init__(self, actor: Actor, path: str = "") -> None:
+        self.actor = actor
+        self.path = path
 
     @cached_property
     def facilities(self) -> frozenset[str] | None:
@@ -36,5 +37,5 @@ def viewer(request: HttpRequest) -> Viewer:
     """The request's viewer, made once."""
     found: Viewer | None = getattr(request, "_throughline_viewer", None)
     if found is None:
-        found = request._throughline_viewer = Viewer(request)  # type: ignore[attr-defined]
+        found = request._throughline_viewer = Viewer(access.person(request.user), request.path)  # type: ignore[attr-defined]
     return found

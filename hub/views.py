@@ -65,7 +65,7 @@ def _receive(request: HttpRequest, code: str) -> HttpResponse:
     body = _body(request)
     terms = doors.terms(endpoint)
     peer = doors.Peer(request.META.get("REMOTE_ADDR", ""))
-    found = arrivals.look(body, doors.Entrance((terms,)), peer)
+    found = arrivals.look(body, doors.Entrance((terms,)), peer, request.headers)
     if not found:
         raise _Problem(422, "IF_PARSE", "The body holds no message.")
     _backlog.refresh()

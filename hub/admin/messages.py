@@ -9,6 +9,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
 from django.urls import URLPattern, path, reverse
 
 from hub import audit, interventions, lineage, navigation, shapes
+from hub.admin import lineage as ways
 from hub.admin import raw, replays, resubmitting, verbs
 from hub.admin.base import Block, EvidenceAdmin
 from hub.admin.columns import Column, Filter, by_field
@@ -169,16 +170,16 @@ class MessageAdmin(EvidenceAdmin):
             ("Tolerated", ", ".join(map(str, row.notes)) or shapes.NOTHING),
             ("SHA-256", shapes.code(bytes(row.sha256).hex()[:16] + "…")),
             ("Correlation id", shapes.code(row.correlation_id)),
+            ("The sender's own id", shapes.code((row.origin or {}).get("correlation_id", ""))),
         ]
 
     def blocks(self, row: Message, who: Viewer) -> list[Block]:
-        """What waits, and the whole lineage."""
+        """What waits, and what it has to do with other messages."""
         waiting = Waiting.objects.filter(message_id=row.pk).select_related("case").order_by("part")
         held = list(who.scope(waiting, "case__facility")[:WAITING_SHOWN])
         found = [Block("Lines that wait for a case", "admin/blocks/held.html", {"held": held})] if held else []
-        steps = lineage.of_message(row, who)
         found += resubmitting.blocks(row, who)
-        return [*found, Block("What became of it", "admin/blocks/timeline.html", {"steps": steps})]
+        return found
 
     def page(self, request: HttpRequest, row: Message, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         """The page, with the message's own text as far as this person may read it."""
@@ -189,6 +190,10 @@ class MessageAdmin(EvidenceAdmin):
             segments, unreadable = raw.segments(bytes(row.raw), full=full)
             extra |= {"segments": segments, "unreadable": unreadable, "reveal_form": verbs.ReasonForm(prefix="reveal")}
         extra |= resubmitting.context(row, who)
+        story = lineage.tell(row, who)
+        extra["way"] = ways.way(story)
+        told = Block("What became of it, step by step", "admin/blocks/timeline.html", {"steps": story.steps})
+        extra["blocks"] = [*self.more_blocks(row, who), *self.blocks(row, who), told]  # gathered once for both
         extra |= {"full": full, "reveal_url": reverse("admin:hub_message_reveal", args=[row.pk])}
         return super().page(request, row, extra)
 

@@ -10,7 +10,7 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from hub import access
+from hub import access, trail
 from hub.api import resources
 from hub.api.deliveries import DeliverySerializer, DispatchSerializer
 from hub.api.messages import MessageSerializer
@@ -30,7 +30,7 @@ class FactSerializer(serializers.ModelSerializer[Fact]):
 
 
 class LineageSerializer(serializers.Serializer[Any]):
-    """A chain by ids: message -> fact -> delivery -> dispatch. A journal has its dispatch's id."""
+    """A chain by ids: message -> fact -> delivery -> dispatch. A journal has its dispatch's id; it leads back."""
 
     correlation_id = serializers.UUIDField()
     messages = MessageSerializer(many=True)
@@ -57,7 +57,9 @@ class Lineage(resources.Base):
         """Everything that one correlation id caused."""
         wanted = UUID(correlation_id)
         told = list(Fact.objects.filter(correlation_id=wanted).order_by("id")[:LONGEST])
-        named = {wanted, *(fact.message_id for fact in told if fact.message_id)}
+        # A call's own id leads back to the messages whose facts it carries.
+        behind, all_behind = trail.behind_call(wanted)
+        named = {wanted, *behind, *(fact.message_id for fact in told if fact.message_id)}
         rows = Message.objects.select_related("endpoint__partner").defer("raw").order_by("id")
         messages = list(access.scope(rows, self.by, "endpoint__facility").filter(pk__in=named)[:LONGEST])
         seen = {message.pk for message in messages}
@@ -67,14 +69,19 @@ class Lineage(resources.Base):
             raise Http404
         sent = Delivery.objects.select_related("endpoint").filter(fact_id__in=[fact.pk for fact in facts])
         deliveries = list(sent.order_by("id")[:LONGEST])
-        calls = Q(pk__in={delivery.dispatch_id for delivery in deliveries if delivery.dispatch_id})
+        # What the ends of the calls made known has many causes, these messages among them: it carries the calls' ids.
+        called = {delivery.dispatch_id for delivery in deliveries if delivery.dispatch_id}
+        answers = list(Fact.objects.filter(correlation_id__in=called).order_by("id")[:LONGEST]) if called else []
+        heard = Delivery.objects.select_related("endpoint").filter(fact_id__in=[fact.pk for fact in answers])
+        facts, deliveries = [*facts, *answers], [*deliveries, *heard.order_by("id")[:LONGEST]]
+        calls = Q(pk__in=called)
         shown = {
             "correlation_id": wanted,
             "messages": messages,
             "facts": facts,
             "deliveries": deliveries,
             "dispatches": Dispatch.objects.select_related("endpoint").filter(calls).order_by("id"),
-            "complete": max(len(told), len(messages), len(deliveries)) < LONGEST,
+            "complete": all_behind and max(len(told), len(messages), len(deliveries)) < LONGEST,
         }
         return Response(LineageSerializer(shown).data)
 

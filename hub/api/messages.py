@@ -11,6 +11,7 @@ from rest_framework.response import Response
 
 from hub import audit, interventions, resubmission
 from hub.api import fields, filters, resources
+from hub.api.ways import WaySerializer, way
 from hub.models import Message, MessageKey
 
 
@@ -24,6 +25,9 @@ class MessageSerializer(serializers.ModelSerializer[Message]):
     sha256 = serializers.SerializerMethodField(help_text="Of the bytes as they arrived, in hex.")
     notes = serializers.ListField(child=serializers.CharField(), help_text="What was tolerated.")
 
+    origin = serializers.JSONField(
+        allow_null=True, help_text="What the sender calls it, as given: correlation_id, traceparent."
+    )
     replaces = serializers.SerializerMethodField(help_text="The original, where this is an edited copy.")
     replaced_by = serializers.SerializerMethodField(help_text="The edited copy that took its place.")
 
@@ -32,7 +36,7 @@ class MessageSerializer(serializers.ModelSerializer[Message]):
         fields = (
             "id", "endpoint", "partner", "facility", "received_at", "sender", "control_id", "kind", "key", "status",
             "attempts", "parts", "notes", "problem_code", "problem", "settled_at", "sha256", "correlation_id",
-            "replaces", "replaced_by",
+            "origin", "replaces", "replaced_by",
         )  # fmt: skip
         read_only_fields = fields
 
@@ -98,10 +102,12 @@ class Messages(resources.Resource):
     facility_field = "endpoint__facility"
     serializer_class = MessageSerializer
     filterset_class = MessageFilters
+    looks = frozenset({"lineage"})
     needs = {
         "list": ("hub.view_message",),
         "retrieve": ("hub.view_message",),
         "raw": ("hub.view_message", "hub.view_raw_message"),
+        "lineage": ("hub.view_message", "hub.view_fact", "hub.view_delivery", "hub.view_dispatch"),
         "retry": ("hub.view_message", "hub.retry_message"),
         "waive": ("hub.view_message", "hub.waive_message"),
         "resubmit": ("hub.view_message", "hub.view_raw_message", "hub.edit_message"),
@@ -118,6 +124,12 @@ class Messages(resources.Resource):
         audit.record("messages.view_raw", by=self.by, subject=message, correlation_id=message.correlation_id)
         shown = base64.b64encode(bytes(message.raw)).decode()
         return Response({"id": message.pk, "sha256": bytes(message.sha256).hex(), "base64": shown})
+
+    @extend_schema(responses=WaySerializer)
+    @resources.look
+    def lineage(self, request: Request, pk: str) -> Response:
+        """Show the way of a message: every hop with its time, and what keeps it where it is."""
+        return way(self.get_object(), self.by)
 
     @resources.verb()
     def retry(self, message: Message) -> None:

@@ -49,6 +49,7 @@ class Message(models.Model):
     problem_code = models.CharField(max_length=40, blank=True)
     problem = models.TextField(blank=True)
     settled_at = models.DateTimeField(null=True)
+    origin = models.JSONField(null=True)  # what the sender calls it, as given: `hub.origins`; never a key
 
     class Meta:
         permissions = (

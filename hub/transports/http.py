@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import httpx2
 
-from hub import vault
+from hub import tracing, vault
 from hub.errors import OutcomeUnknown, Throttled, Transient
 from hub.models import Endpoint
 
@@ -75,7 +75,9 @@ def send(
 
     5xx answers other than 503 are unknown: the partner may have done it and failed to say so.
     """
-    headers = {"Content-Type": "application/json"} if body is not None else {}
+    headers = tracing.carrier()
+    if body is not None:
+        headers["Content-Type"] = "application/json"
     try:
         client = _clients.of(endpoint)
         with client.stream(method, path, content=body, params=params, headers=headers) as response:

@@ -1,8 +1,14 @@
-"""A worker process that dies by kill -9 at a named point: `python -m tests.faults.child <point> [<which time>]`."""
+"""A worker process: one that dies by kill -9 at a named point, or of hunger, or that goes on whatever happens.
+
+`python -m tests.faults.child <point>`, `poison`, `hungry`, `steady`; `furnish` makes the small network in an empty
+database and ends.
+"""
 
 import os
+import resource
 import signal
 import sys
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -10,7 +16,16 @@ import django
 
 django.setup()
 
-from hub import lanes, outbox, pipeline, replaying, replayitems, sending, settlement  # noqa: E402  (after the settings)
+from hub import (  # noqa: E402  (after the settings)
+    lanes,
+    outbox,
+    pipeline,
+    replaying,
+    replayitems,
+    sending,
+    settlement,
+    tasks,
+)
 from tests import world  # noqa: E402
 
 # Point -> (where the function lives, its name, whether it dies before or after it).
@@ -56,6 +71,44 @@ def arm_poison() -> None:
     pipeline.PARSERS["hl7v2"] = lambda raw: die() if b"POISON" in raw else real(raw)
 
 
+ROOM = 256 * 1024 * 1024
+
+
+def arm_hunger() -> None:
+    """Little memory is left to this process, and a message that says so wants far more than that."""
+    with open("/proc/self/statm", encoding="ascii") as file:  # noqa: PTH123  (no file of ours)
+        used = int(file.read().split()[0]) * resource.getpagesize()
+    resource.setrlimit(resource.RLIMIT_AS, (used + ROOM, used + ROOM))
+    real = pipeline.PARSERS["hl7v2"]
+    pipeline.PARSERS["hl7v2"] = lambda raw: bytearray(4 * ROOM) if b"HUNGRY" in raw else real(raw)
+
+
+def steady() -> None:
+    """The work task again and again, as rings and sweeps would have it, until SIGTERM."""
+    going = [True]
+    signal.signal(signal.SIGTERM, lambda *_: going.clear())
+    print("steady", flush=True)
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # nobody reads on: a full pipe would hold us up
+    while going:
+        tasks.work()
+        time.sleep(0.05)
+
+
+def furnish() -> None:
+    """The small network, with its lanes."""
+    world.masters()
+    world.billing()
+    tasks.ensure_lanes()
+
+
+MODES: dict[str, tuple[Callable[[], None], Callable[[], None]]] = {
+    "poison": (arm_poison, world.run_until_quiet),
+    "hungry": (arm_hunger, world.run_until_quiet),
+    "steady": (lambda: None, steady),
+    "furnish": (lambda: None, furnish),
+}
+
 if __name__ == "__main__":
-    arm_poison() if sys.argv[1] == "poison" else arm(sys.argv[1])
-    world.run_until_quiet()
+    prepare, work = MODES.get(sys.argv[1], (lambda: arm(sys.argv[1]), world.run_until_quiet))
+    prepare()
+    work()

@@ -205,3 +205,14 @@ def test_readyz_notices_a_missing_migration(monkeypatch):
     monkeypatch.setattr(health.MigrationExecutor, "migration_plan", lambda self, targets: [("hub", "0009")])
     response = Client().get("/readyz")
     assert (response.status_code, response.json()["checks"]["migrations"]) == (503, False)
+
+
+def test_the_senders_correlation_id_and_trace_are_kept_with_each_message_of_the_body():
+    """As given, for both messages; the hub's own correlation ids are its own."""
+    trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+    headers = {"X-Correlation-Id": "order-4711", "traceparent": trace}
+    answer = post(dft("M1") + dft("M2"), key("in.*"), **headers)
+    assert answer.status_code == 200
+    assert answer.headers["X-Correlation-Id"] != "order-4711"
+    kept = list(Message.objects.values_list("origin", flat=True))
+    assert kept == [{"correlation_id": "order-4711", "traceparent": trace}] * 2

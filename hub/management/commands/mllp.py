@@ -49,9 +49,16 @@ class Command(BaseCommand):
         _raise_file_limit()
         for name, value in DATABASE_OPTIONS.items():
             connections.settings["default"]["OPTIONS"].setdefault(name, value)
+        _limit_statements(connections.settings["default"]["OPTIONS"])
         limits = replace(Limits(frame_bytes=settings.MAX_MESSAGE_BYTES), **{name: options[name] for name in TUNABLE})
         with asyncio.Runner(loop_factory=new_event_loop) as runner:
             runner.run(_serve(Listener(options["host"], options["port"], limits)))
+
+
+def _limit_statements(database: dict[str, Any]) -> None:
+    """A database that has become slow is as good as away: nobody waits for it longer than this."""
+    limit = f"-c statement_timeout={settings.DOOR_TIMEOUT_S * 1000}"
+    database["options"] = f"{database.get('options', '')} {limit}".strip()
 
 
 async def _serve(listener: Listener) -> None:

@@ -67,7 +67,8 @@ def test_fields_carry_the_standards_names(house: Endpoint, login: Callable[..., 
 def test_the_lineage_leads_from_the_message_to_the_ledger(house: Endpoint, login: Callable[..., Client]) -> None:
     """Arrival, charges, the case, facts and deliveries, in the order of causes."""
     response = login("superuser").get(page_of(rows()))
-    steps = next(block for block in response.context["blocks"] if block.title == "What became of it").context["steps"]
+    blocks = {block.title: block for block in response.context["blocks"]}
+    steps = blocks["What became of it, step by step"].context["steps"]
     titles = [step.title for step in steps]
     assert titles[0] == "Received and acknowledged"
     assert [title for title in titles if title.startswith("Charge ")] == ["Charge STENT", "Charge BALLOON"]

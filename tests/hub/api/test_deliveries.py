@@ -105,3 +105,26 @@ def test_lineage_of_another_facility_is_not_there() -> None:
     looker = rows.Caller(rows.user(*SEE, facility="RIVER"))
     assert looker.get(f"/lineage/{message.correlation_id}").status_code == 404
     assert looker.get(f"/lineage/{ids.uuid7()}").status_code == 404
+
+
+def test_a_calls_id_leads_back_to_the_messages_behind_it_and_a_messages_to_what_its_call_made_known() -> None:
+    """Two messages, one call, one fact that has both as its causes: from either end the same things are found."""
+    messages = [rows.message("RIVER", "applied") for _ in range(2)]
+    call = rows.dispatch(status="delivered", reference="GL-7")
+    facts = [rows.fact(message) for message in messages]
+    caused = [
+        rows.fact(name="cost.allocated/1", correlation_id=fact.correlation_id, cause_id=fact.pk) for fact in facts
+    ]
+    for fact in caused:
+        rows.delivery(fact_id=fact.pk, dispatch_id=call.pk, status="delivered")
+    posted = rows.fact(name="journal.posted/1", correlation_id=call.pk)
+    heard = rows.delivery(fact_id=posted.pk, route="charges.posted", endpoint=None, status="delivered")
+    looker = rows.Caller(rows.user(*SEE))
+    back = looker.get(f"/lineage/{call.pk}").json()
+    assert [row["id"] for row in back["messages"]] == [str(message.pk) for message in messages]
+    there = looker.get(f"/lineage/{messages[0].correlation_id}").json()
+    assert [row["id"] for row in there["messages"]] == [str(messages[0].pk)]
+    assert [row["id"] for row in there["facts"]] == [str(one.pk) for one in (facts[0], caused[0], posted)]
+    assert str(heard.pk) in [row["id"] for row in there["deliveries"]]
+    north = rows.Caller(rows.user(*SEE, facility="NORTH"))
+    assert north.get(f"/lineage/{call.pk}").status_code == 404

@@ -67,6 +67,9 @@ PROPOSAL = {"partner": "carebill", "domain": "department", "source_code": "CATH"
 MATRIX = {
     ("GET", "messages"): Entry((V_MESSAGE,), listed("messages"), hides=False),
     ("GET", "messages/{pk}"): Entry((V_MESSAGE,), below("messages", rows.message)),
+    ("GET", "messages/{pk}/lineage"): Entry(
+        (V_MESSAGE, "hub.view_fact", V_DELIVERY, "hub.view_dispatch"), below("messages", rows.message, "lineage")
+    ),
     ("GET", "messages/{pk}/raw"): Entry((V_MESSAGE, "hub.view_raw_message"), below("messages", rows.message, "raw")),
     ("POST", "messages/{pk}/retry"): Entry(
         (V_MESSAGE, "hub.retry_message"), below("messages", rows.message, "retry")

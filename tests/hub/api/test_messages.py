@@ -209,3 +209,24 @@ def test_moments_before_the_epoch_and_after_the_last_id_are_answered() -> None:
     for since in ("1800-01-01T00:00:00+00:00", "1969-12-31T23:59:59Z"):
         assert ids_of(reader().get("/messages", since=since)) == [str(made.pk)]
     assert ids_of(reader().get("/messages", since="9999-12-31T23:59:59-12:00")) == []
+
+
+def test_the_way_of_a_message_is_told_hop_by_hop() -> None:
+    """One that stopped: received is done, read is stuck with the open case that keeps it there, nothing is promised."""
+    made = rows.message("RIVER", problem_code="IF_SEGMENT", problem="no FT1")
+    case = rows.case(code="IF_SEGMENT", subject=f"message:{made.pk}", message_id=made.pk)
+    see = ("hub.view_fact", "hub.view_delivery", "hub.view_dispatch", "hub.view_exceptioncase")
+    body = reader("RIVER", *see).get(f"/messages/{made.pk}/lineage").json()
+    assert (body["message_id"], body["correlation_id"]) == (str(made.pk), str(made.correlation_id))
+    told = [(hop["name"], hop["state"], [one["id"] for one in hop["cases"]]) for hop in body["hops"]]
+    assert told[:2] == [("received", "done", []), ("read", "stuck", [case.pk])]
+    assert {state for _, state, _ in told[2:]} == {"ahead"}
+    assert reader("NORTH", *see).get(f"/messages/{made.pk}/lineage").status_code == 404
+    assert reader("RIVER").get(f"/messages/{made.pk}/lineage").status_code == 403
+
+
+def test_a_sender_s_own_ids_are_shown_as_given() -> None:
+    """Beside ours, which they never are."""
+    made = rows.message("RIVER", origin={"correlation_id": "order-1"})
+    body = reader().get(f"/messages/{made.pk}").json()
+    assert (body["origin"], body["correlation_id"]) == ({"correlation_id": "order-1"}, str(made.correlation_id))
