@@ -3,7 +3,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("hub", "0007_alert_circuit"),
+        ("hub", "0008_journeys"),
     ]
 
     operations = [
