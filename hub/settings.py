@@ -193,3 +193,6 @@ MLLP_TLS = {
     "key": environment.text("THROUGHLINE_MLLP_KEY", ""),
     "client_ca": environment.text("THROUGHLINE_MLLP_CLIENT_CA", ""),
 }
+
+# Inner networks that the hub may call, by name: whoever may edit an endpoint does not choose them.
+OUTBOUND_NETWORKS = environment.networks("THROUGHLINE_OUTBOUND_NETWORKS")

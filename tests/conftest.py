@@ -36,6 +36,7 @@ if WORKER:
 os.environ["DJANGO_SETTINGS_MODULE"] = "hub.settings"
 os.environ.setdefault("THROUGHLINE_SECRET_KEY", "a key for tests only, nothing is protected by it")
 os.environ.setdefault("THROUGHLINE_VAULT_KEYS", "tests:" + base64.b64encode(b"k" * 32).decode())
+os.environ.setdefault("THROUGHLINE_OUTBOUND_NETWORKS", "127.0.0.0/8,::1/128")  # the tests' partners are on this machine
 # Collected static files: there are none in a fresh clone, and whitenoise warns where the folder itself is missing.
 (ROOT / "var" / "static").mkdir(parents=True, exist_ok=True)
 django.setup()
