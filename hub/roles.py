@@ -26,6 +26,7 @@ _READ = (
     "hub.view_alertrule",
     "hub.view_alertepisode",
     "hub.view_replay",
+    "hub.view_inboundfile",
     "mappings.view_mapping",
     "mappings.view_sharedcodes",
     "mappings.view_facility",

@@ -15,10 +15,12 @@ from typing import Any
 import django
 import psycopg
 import pytest
+from django.conf import settings
 from django.db import connection
 
 import embedded
 from embedded import testing
+from hub import environment
 
 ROOT = Path(__file__).resolve().parent.parent
 WORKER = os.environ.get("PYTEST_XDIST_WORKER", "")
@@ -40,6 +42,8 @@ os.environ.setdefault("THROUGHLINE_OUTBOUND_NETWORKS", "127.0.0.0/8,::1/128")  #
 # Collected static files: there are none in a fresh clone, and whitenoise warns where the folder itself is missing.
 (ROOT / "var" / "static").mkdir(parents=True, exist_ok=True)
 django.setup()
+# Where the environment names the settings module, they were read before this file was.
+settings.OUTBOUND_NETWORKS = environment.networks("THROUGHLINE_OUTBOUND_NETWORKS")
 
 
 def pytest_xdist_setupnodes(config: pytest.Config) -> None:

@@ -6,11 +6,12 @@ from django import forms
 from django.contrib import admin
 from django.db.models import QuerySet
 
-from hub import interventions, navigation, shapes
+from hub import interventions, navigation, probing, shapes
 from hub.admin import verbs
 from hub.admin.base import Block, EditableAdmin
 from hub.admin.columns import Column, Filter, by_field
 from hub.models import Breaker, Endpoint, Partner
+from hub.transports import folder_terms
 from hub.viewer import Viewer
 
 
@@ -82,19 +83,35 @@ class PartnerAdmin(EditableAdmin):
         return ("code",) if obj else ()
 
 
+SETTINGS_TOLD = (
+    'What the transport and the format want to know. Folder: {"folder": "/srv/carebill/in"}, and where the defaults do '
+    'not fit "pattern" (*), "complete" (stable, rename or marker), "stable_s" and "poll_s" (10), "max_bytes" '
+    '(50000000), "same_name" (case or load), "trailer" (begun or required). HTTP out: "base_url". MLLP out: "host" and '
+    '"tls". All of them are in docs/integrating/endpoints.md.'
+)
+
+
 class EndpointForm(forms.ModelForm):
     """Rules that span fields, said beside the field that is wrong."""
 
     class Meta:
         model = Endpoint
         fields = "__all__"  # noqa: DJ007  (the admin's fieldsets choose; secret and paused are not editable there)
+        help_texts = {"settings": SETTINGS_TOLD}
 
     def clean_settings(self) -> dict[str, Any]:
         """The partner's quirks are an object of names and values."""
         given = self.cleaned_data["settings"]
         if not isinstance(given, dict):
             raise forms.ValidationError('Write an object, e.g. {"base_url": "https://erp.example"}, or {} for none.')
+        wrong = folder_terms.problems(given) if self.cleaned_data.get("transport") == "folder" else []
+        if wrong:
+            raise forms.ValidationError([f"{problem[0].upper()}{problem[1:]}." for problem in wrong])
         return given
+
+
+def _probe(endpoint: Endpoint, data: dict[str, Any], by: Any) -> str:
+    return probing.probe(endpoint, by=by)
 
 
 def _pause(endpoint: Endpoint, data: dict[str, Any], by: Any) -> str:
@@ -181,6 +198,7 @@ class EndpointAdmin(EditableAdmin):
             "pause", "Pause…", "hub.pause_endpoint", _pause, lambda e, by: e.active and not e.paused,
             verbs.OptionalReasonForm, help="What arrives is still stored and acknowledged; nothing is read or sent.",
         ),
+        verbs.Verb("probe", "Test the connection", "hub.change_endpoint", _probe, lambda e, by: probing.can(e)),
         verbs.Verb("resume", "Resume", "hub.pause_endpoint", _resume, lambda e, by: e.paused, tone="primary"),
         verbs.Verb(
             "open_circuit", "Open the circuit…", "hub.switch_breaker", _open_circuit,

@@ -99,4 +99,3 @@ def _said(error: OSError | None) -> str:
     if isinstance(error, TimeoutError):
         return "no answer in time"
     return (error.strerror or type(error).__name__) if error is not None else "it has no address"
-

@@ -128,6 +128,26 @@ def send(
     return answer
 
 
+def probe(endpoint: Endpoint) -> str:
+    """Open a connection and hang up without a request; returns what was found, or raises `Transient`."""
+    url = httpx2.URL(str(endpoint.settings.get("base_url") or ""))
+    if url.scheme not in {"http", "https"} or not url.host:
+        raise Transient("ERP_UNREACHABLE", f'endpoint {endpoint.code} has no usable "base_url" in its settings: add it')
+    port = url.port or (443 if url.scheme == "https" else 80)
+    link = addresses.connect(url.host, port, timeout_s=CONNECT_S, plain=url.scheme == "http")
+    try:
+        peer = link.getpeername()[0]
+        if url.scheme == "http":
+            return f"{url.host} port {port} answers at {peer}, not encrypted. No request was sent."
+        link = httpx2.create_ssl_context(trust_env=False).wrap_socket(link, server_hostname=url.host)
+        return f"{url.host} port {port} answers at {peer}, {link.version()}. No request was sent."
+    except OSError as error:
+        why = getattr(error, "verify_message", "") or error.strerror or type(error).__name__
+        raise Transient("IF_TLS", f"no encrypted connection to {url.host} port {port}: {why}") from error
+    finally:
+        link.close()
+
+
 def _read(response: httpx2.Response) -> bytes:
     taken = bytearray()
     for piece in response.iter_bytes():

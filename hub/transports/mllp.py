@@ -88,7 +88,7 @@ def _open(line: _Line) -> socket.socket:
         return made
     try:
         return _context(line).wrap_socket(made, server_hostname=line.name)
-    except (OSError, ssl.SSLError) as error:
+    except OSError as error:
         made.close()
         why = getattr(error, "verify_message", "") or error.strerror or type(error).__name__
         raise Transient("IF_TLS", f"no encrypted connection to {line.host} port {line.port}: {why}") from error
@@ -261,7 +261,7 @@ def find(endpoint: Endpoint, dispatch_id: UUID) -> Outcome:
 
 
 def probe(endpoint: Endpoint) -> str:
-    """Open a connection and hang up without a message; returns what was found. Raises `Transient` where there is none."""
+    """Open a connection and hang up without a message; returns what was found, or raises `Transient`."""
     line = _line(endpoint)
     link = _open(line)
     try:
