@@ -17,6 +17,7 @@ from hub.transports.shelves import StillChangingError, require_ours
 
 log = structlog.get_logger(__name__)
 AT_ONCE = 100  # files of one look; the other endpoints come next
+BUSY_S = 10.0  # until the workers may have caught up
 LONGEST_S = 300.0  # between two looks at a folder that does not work
 LOCK = 7_046_029  # the first half of our advisory locks: one process at a time takes an endpoint's files
 
@@ -40,7 +41,7 @@ def look(feed: Feed, endpoint: Endpoint, *, stopping: Callable[[], bool], clock:
             if mine:
                 _well(feed, endpoint)
     except intake.BusyError:
-        taken, wait_s = 0, _longer(feed)
+        taken, wait_s = 0, BUSY_S
     except (OperationalError, InterfaceError) as error:
         connection.close()
         log.warning("database_away", task="files", error=type(error).__name__)

@@ -9,6 +9,7 @@ import re
 import stat
 import zipfile
 import zlib
+from typing import IO
 
 from hub.errors import Permanent
 
@@ -64,7 +65,7 @@ def _judge(member: zipfile.ZipInfo) -> None:
             raise _refused(reason)
 
 
-def _inflated(file: zipfile.ZipExtFile, packed: int, left: int) -> bytes:
+def _inflated(file: IO[bytes], packed: int, left: int) -> bytes:
     out = bytearray()
     while piece := file.read(PIECE):
         out += piece

@@ -23,6 +23,7 @@ from hub.models import (
     Endpoint,
     ExceptionCase,
     FacilityGrant,
+    InboundFile,
     Message,
     Partner,
 )
@@ -106,6 +107,11 @@ def house(traffic: Endpoint) -> Endpoint:
     AlertEpisode.objects.create(
         rule=AlertRule.objects.get(kind="oldest_call"), subject="summit", value=7200, began_at=now, seen_at=now,
         text="A call to Summit ledger is not settled for 2 h.",
+    )  # fmt: skip
+    InboundFile.objects.create(
+        endpoint=traffic, name="charges.hl7", size=900, modified_at=now, sha256=b"x" * 32, seen_at=now,
+        last_seen_at=now, status="quarantined", lies_in="quarantine/charges.hl7", problem_code="IF_BATCH_COUNT",
+        problem="The file is not what its trailer says: BTS-1 says 4, found 3.", settled_at=now,
     )  # fmt: skip
     replay.plan("messages", {"status": "held"}, reason="a reason", by=access.SYSTEM)
     audit.record("cases.assign", by=access.SYSTEM, subject=ExceptionCase.objects.first(), reason="a reason")
