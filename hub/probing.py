@@ -6,14 +6,16 @@ from hub import access, audit
 from hub.access import Actor
 from hub.errors import HubError
 from hub.models import Endpoint
-from hub.transports import folder, http, mllp
+from hub.transports import drops, http, mllp
 
 # (direction, transport) -> how to look. Doors where partners call us have nothing to call.
 PROBES: dict[tuple[str, str], Callable[[Endpoint], str]] = {
     ("out", "http"): http.probe,
     ("out", "mllp"): mllp.probe,
-    ("out", "folder"): folder.probe,
-    ("in", "folder"): folder.probe,
+    ("out", "folder"): drops.probe,
+    ("in", "folder"): drops.probe,
+    ("out", "sftp"): drops.probe,
+    ("in", "sftp"): drops.probe,
 }
 
 

@@ -11,7 +11,7 @@ from hub.admin import verbs
 from hub.admin.base import Block, EditableAdmin
 from hub.admin.columns import Column, Filter, by_field
 from hub.models import Breaker, Endpoint, Partner
-from hub.transports import folder_terms
+from hub.transports import folder_terms, sftp
 from hub.viewer import Viewer
 
 
@@ -86,9 +86,12 @@ class PartnerAdmin(EditableAdmin):
 SETTINGS_TOLD = (
     'What the transport and the format want to know. Folder: {"folder": "/srv/carebill/in"}, and where the defaults do '
     'not fit "pattern" (*), "complete" (stable, rename or marker), "stable_s" and "poll_s" (10), "max_bytes" '
-    '(50000000), "same_name" (case or load), "trailer" (begun or required). HTTP out: "base_url". MLLP out: "host" and '
-    '"tls". All of them are in docs/integrating/endpoints.md.'
+    '(50000000), "same_name" (case or load), "trailer" (begun or required). SFTP: the same, and '
+    '"host", "user", "host_key". HTTP out: "base_url". MLLP out: "host" and "tls". All of them are in docs/integrating/endpoints.md.'
 )
+
+# What a transport cannot do without, or cannot use.
+RULES = {"folder": (folder_terms.problems,), "sftp": (folder_terms.problems, sftp.problems)}
 
 
 class EndpointForm(forms.ModelForm):
@@ -104,7 +107,7 @@ class EndpointForm(forms.ModelForm):
         given = self.cleaned_data["settings"]
         if not isinstance(given, dict):
             raise forms.ValidationError('Write an object, e.g. {"base_url": "https://erp.example"}, or {} for none.')
-        wrong = folder_terms.problems(given) if self.cleaned_data.get("transport") == "folder" else []
+        wrong = [problem for rule in RULES.get(self.cleaned_data.get("transport", ""), ()) for problem in rule(given)]
         if wrong:
             raise forms.ValidationError([f"{problem[0].upper()}{problem[1:]}." for problem in wrong])
         return given
@@ -212,7 +215,8 @@ class EndpointAdmin(EditableAdmin):
             "The partner is back: what waits is sent at once. If it is still away, the circuit opens again.",
         ),
         verbs.Verb(
-            "set_secret", "Set the secret…", "hub.change_endpoint", _set_secret, lambda e, by: e.direction == "out",
+            "set_secret", "Set the secret…", "hub.change_endpoint", _set_secret,
+            lambda e, by: e.direction == "out" or e.transport == "sftp",
             SecretForm, help="What the partner knows us by, sent with every call.",
         ),
     )  # fmt: skip
@@ -244,13 +248,11 @@ class EndpointAdmin(EditableAdmin):
 
     def blocks(self, row: Endpoint, who: Viewer) -> list[Block]:
         """What the circuit does; whether a secret is kept, which is never shown."""
-        if row.direction != "out":
-            return []
         kept = "A secret is kept, sealed. It is never shown again." if row.secret else "No secret is kept."
-        return [
-            Block("Circuit", "admin/blocks/sentence.html", {"sentence": circuit_told(row)}),
-            Block("Secret", "admin/blocks/sentence.html", {"sentence": kept}),
-        ]
+        secret = Block("Secret", "admin/blocks/sentence.html", {"sentence": kept})
+        if row.direction != "out":
+            return [secret] if row.transport == "sftp" else []
+        return [Block("Circuit", "admin/blocks/sentence.html", {"sentence": circuit_told(row)}), secret]
 
 
 navigation.register(navigation.Section("Today", "today", (navigation.Link("Today", "admin:index"),)))

@@ -12,7 +12,7 @@ from hub.errors import HubError
 from hub.files import intake
 from hub.files.looks import Looks
 from hub.models import Endpoint
-from hub.transports import folder, folder_terms
+from hub.transports import drops, folder_terms
 from hub.transports.shelves import StillChangingError, require_ours
 
 log = structlog.get_logger(__name__)
@@ -56,7 +56,7 @@ def look(feed: Feed, endpoint: Endpoint, *, stopping: Callable[[], bool], clock:
 def _take(feed: Feed, endpoint: Endpoint, stopping: Callable[[], bool], clock: Callable[[], float]) -> int:
     terms = folder_terms.read(endpoint)
     taken = 0
-    with folder.open_shelf(endpoint) as shelf:
+    with drops.open_shelf(endpoint) as shelf:
         require_ours(shelf, terms.folder)
         desk = intake.Desk(endpoint, shelf, terms, stopping)
         for entry in feed.looks.complete(shelf.entries(), terms, clock())[:AT_ONCE]:

@@ -49,7 +49,7 @@ class Runner:
     def endpoints(self) -> list[Endpoint]:
         """Whose folders are looked at. A paused one's files stay in its folder."""
         found = Endpoint.objects.select_related("partner").filter(
-            direction="in", transport="folder", active=True, paused=False, partner__active=True
+            direction="in", transport__in=["folder", "sftp"], active=True, paused=False, partner__active=True
         )
         return list(found.filter(code__in=self.codes) if self.codes else found)
 

@@ -15,12 +15,16 @@ class Migration(migrations.Migration):
         migrations.AlterField(
             model_name="endpoint",
             name="transport",
-            field=models.CharField(choices=[("mllp", "MLLP"), ("http", "HTTP"), ("folder", "Folder")], max_length=10),
+            field=models.CharField(
+                choices=[("mllp", "MLLP"), ("http", "HTTP"), ("folder", "Folder"), ("sftp", "SFTP")], max_length=10
+            ),
         ),
         migrations.AlterField(
             model_name="historicalendpoint",
             name="transport",
-            field=models.CharField(choices=[("mllp", "MLLP"), ("http", "HTTP"), ("folder", "Folder")], max_length=10),
+            field=models.CharField(
+                choices=[("mllp", "MLLP"), ("http", "HTTP"), ("folder", "Folder"), ("sftp", "SFTP")], max_length=10
+            ),
         ),
         migrations.CreateModel(
             name="InboundFile",

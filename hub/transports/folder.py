@@ -1,21 +1,16 @@
-"""Folders of this machine or of a mounted share: the shelf itself, and files dropped into it for a partner."""
+"""Folders of this machine, or of a share that is mounted there."""
 
 import os
 import stat
 from pathlib import Path
 from types import TracebackType
-from uuid import UUID
 
 from django.conf import settings
 
-from hub.errors import HubError, Transient
-from hub.models import Endpoint
-from hub.routing import Outcome
-from hub.transports import folder_terms
-from hub.transports.shelves import DONE, Entry, Shelf, StillChangingError, blamed, require_ours
+from hub.errors import Transient
+from hub.transports.shelves import Entry, StillChangingError, blamed
 
 ROOTS = "THROUGHLINE_FOLDER_ROOTS"
-PIECE = 1 << 20
 _KINDS = ((stat.S_ISREG, "file"), (stat.S_ISDIR, "folder"), (stat.S_ISLNK, "link"))
 
 
@@ -129,58 +124,6 @@ def _entry(name: str, found: os.stat_result) -> Entry:
     return Entry(name, found.st_size, found.st_mtime_ns, kind)
 
 
-def open_shelf(endpoint: Endpoint) -> LocalShelf:
-    """The endpoint's folder, open."""
-    return LocalShelf(allowed(folder_terms.read(endpoint).folder))
-
-
-def file_name(dispatch_id: UUID, suffix: str) -> str:
-    """A dropped file's name is its call's id: tried again, it is the same file."""
-    return f"{dispatch_id}{suffix}"
-
-
-def drop(endpoint: Endpoint, dispatch_id: UUID, content: bytes, *, suffix: str = ".hl7") -> Outcome:
-    """Put one file into the partner's folder, once: one that is there, or was taken to done/, is not written again."""
-    name = file_name(dispatch_id, suffix)
-    try:
-        with open_shelf(endpoint) as shelf:
-            if not _there(shelf, name):
-                shelf.put(name, content)
-    except HubError as error:
-        # Renaming is the last step. Where it is the one that failed, the look-up finds out; nothing is written twice.
-        return Outcome("retryable", code=error.code, text=error.text)
-    return Outcome("ok", reference=name)
-
-
-def find(endpoint: Endpoint, dispatch_id: UUID, *, suffix: str = ".hl7") -> Outcome:
-    """Whether the file is in the folder or in its done/: then the partner has it or will take it.
-
-    Where the partner removes what it took instead of moving it to done/, a file that is not there tells nothing.
-    """
-    name = file_name(dispatch_id, suffix)
-    try:
-        with open_shelf(endpoint) as shelf:
-            if _there(shelf, name):
-                return Outcome("ok", reference=name)
-            if shelf.has(f".{name}.part") or shelf.has_folder(DONE):
-                return Outcome("absent")
-    except HubError as error:
-        return Outcome("unknown", code=error.code, text=error.text)
-    text = "the file is not there, and without a done/ beside it nobody knows whether the partner took it"
-    return Outcome("unknown", code="IF_FOLDER", text=text)
-
-
-def _there(shelf: Shelf, name: str) -> bool:
-    return shelf.has(name) or shelf.has(name, DONE)
-
-
-def probe(endpoint: Endpoint) -> str:
-    """Look at the folder and write a trial file into it; returns what was found. Raises `HubError` IF_FOLDER."""
-    terms = folder_terms.read(endpoint)
-    with open_shelf(endpoint) as shelf:
-        if endpoint.direction == "in":
-            require_ours(shelf, terms.folder)
-        files = sum(entry.kind == "file" for entry in shelf.entries())
-        shelf.put(".throughline-trial", b"The hub tried whether it can write here.\n")
-        shelf.remove(".throughline-trial")
-    return f"{terms.folder} can be read and written; {files} files lie in it."
+def opened(path: str) -> LocalShelf:
+    """The folder, open."""
+    return LocalShelf(allowed(path))
