@@ -87,7 +87,8 @@ SETTINGS_TOLD = (
     'What the transport and the format want to know. Folder: {"folder": "/srv/carebill/in"}, and where the defaults do '
     'not fit "pattern" (*), "complete" (stable, rename or marker), "stable_s" and "poll_s" (10), "max_bytes" '
     '(50000000), "same_name" (case or load), "trailer" (begun or required). SFTP: the same, and '
-    '"host", "user", "host_key". HTTP out: "base_url". MLLP out: "host" and "tls". All of them are in docs/integrating/endpoints.md.'
+    '"host", "user", "host_key". HTTP out: "base_url". MLLP out: "host" and "tls". All of them: '
+    "docs/integrating/endpoints.md."
 )
 
 # What a transport cannot do without, or cannot use.
