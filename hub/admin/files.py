@@ -11,6 +11,7 @@ from django.utils import timezone
 from hub import ids, shapes
 from hub.admin.base import Block, EvidenceAdmin
 from hub.admin.columns import Column, Filter, by_field
+from hub.files import filed
 from hub.models import Endpoint, InboundFile, Message
 from hub.viewer import Viewer
 
@@ -90,15 +91,17 @@ class InboundFileAdmin(EvidenceAdmin):
             ("First seen", shapes.stamp(row.seen_at)),
             ("Came so often", row.times),
             ("Last seen", shapes.stamp(row.last_seen_at)),
-            ("Messages stored", rows(row)),
-            ("Of these here before", row.known),
-            ("Of these refused", row.refused),
+            ("Messages stored", rows(row) or shapes.NOTHING),
+            ("Of these here before", row.known if row.rows else shapes.NOTHING),
+            ("Of these refused", row.refused if row.rows else shapes.NOTHING),
             ("Lies in", shapes.code(row.lies_in)),
             ("Same content as", first),
         ]
 
     def blocks(self, row: InboundFile, who: Viewer) -> list[Block]:
-        """The first messages that were in it, as far as this person may see them."""
+        """What to do where it was not loaded; else the first messages in it, where this person may see them."""
+        if row.status in filed.WHAT_TO_DO:
+            return [Block("What to do", "admin/blocks/sentence.html", {"sentence": filed.WHAT_TO_DO[row.status]})]
         if row.rows is None or not who.may("hub.view_message"):
             return []
         # By the time in their ids: messages have no index by correlation id.

@@ -83,13 +83,20 @@ class PartnerAdmin(EditableAdmin):
         return ("code",) if obj else ()
 
 
-SETTINGS_TOLD = (
-    'What the transport and the format want to know. Folder: {"folder": "/srv/carebill/in"}, and where the defaults do '
-    'not fit "pattern" (*), "complete" (stable, rename or marker), "stable_s" and "poll_s" (10), "max_bytes" '
-    '(50000000), "same_name" (case or load), "trailer" (begun or required). SFTP: the same, and '
-    '"host", "user", "host_key". HTTP out: "base_url". MLLP out: "host" and "tls". All of them: '
-    "docs/integrating/endpoints.md."
+FOLDER_TOLD = (
+    '"folder" (its path), and where the defaults do not fit: "pattern" (*), "complete" (stable, rename or marker), '
+    '"stable_s" and "poll_s" (10 seconds), "max_bytes" (50000000), "same_name" (case or load), "trailer" (begun or '
+    "required)."
 )
+# What the settings of a transport are, for whoever sets an endpoint up; the whole of it is in the docs.
+SETTINGS_TOLD = {
+    "folder": FOLDER_TOLD,
+    "sftp": f'"host", "user" and "host_key" (as a line of known_hosts has it); {FOLDER_TOLD}',
+    "http": 'Outbound: "base_url", e.g. "https://erp.example"; "connect_s" and "read_s" in seconds.',
+    "mllp": 'Outbound: "host", and "tls" (true, or ca, certificate, key, server_name); "resend"; "read_s" in seconds.',
+}
+SETTINGS_DOCS = "An object of names and values. More, also for what is in HL7 messages: docs/integrating/endpoints.md."
+
 
 # What a transport cannot do without, or cannot use.
 RULES = {"folder": (folder_terms.problems,), "sftp": (folder_terms.problems, sftp.problems)}
@@ -102,6 +109,12 @@ class EndpointForm(forms.ModelForm):
         model = Endpoint
         fields = "__all__"  # noqa: DJ007  (the admin's fieldsets choose; secret and paused are not editable there)
         help_texts = {"settings": SETTINGS_TOLD}
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        told = SETTINGS_TOLD.get(self.instance.transport)
+        every = " ".join(f"{Endpoint.TRANSPORTS[name]}: {text}" for name, text in SETTINGS_TOLD.items())
+        self.fields["settings"].help_text = f"{told or every} {SETTINGS_DOCS}"
 
     def clean_settings(self) -> dict[str, Any]:
         """The partner's quirks are an object of names and values."""

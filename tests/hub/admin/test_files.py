@@ -57,6 +57,7 @@ def test_the_page_of_a_file_leads_to_its_messages(feed: Folder, login: Callable[
         assert reverse("admin:hub_message_change", args=[stored.pk]) in page
     page = text(client.get(reverse("admin:hub_inboundfile_change", args=[short.pk])))
     assert "BTS-1 says 2, found 1" in page
+    assert "Ask the sender for a whole file" in page
     assert "quarantine/short.hl7" in page
 
 
