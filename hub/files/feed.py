@@ -4,11 +4,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
+import psycopg
 import structlog
 from django.db import InterfaceError, OperationalError, connection
 
 from hub import access, bulk, cases, stops
-from hub.errors import HubError
+from hub.errors import HubError, Transient
 from hub.files import intake
 from hub.files.looks import Looks
 from hub.models import Endpoint
@@ -16,7 +17,9 @@ from hub.transports import drops, folder_terms
 from hub.transports.shelves import StillChangingError, require_ours
 
 log = structlog.get_logger(__name__)
+AWAY = (OperationalError, InterfaceError, psycopg.OperationalError, psycopg.InterfaceError)
 AT_ONCE = 100  # files of one look; the other endpoints come next
+IN_VAIN = 3  # files of one look that the folder fails for: then it is not the files
 BUSY_S = 10.0  # until the workers may have caught up
 LONGEST_S = 300.0  # between two looks at a folder that does not work
 LOCK = 7_046_029  # the first half of our advisory locks: one process at a time takes an endpoint's files
@@ -42,7 +45,7 @@ def look(feed: Feed, endpoint: Endpoint, *, stopping: Callable[[], bool], clock:
                 _well(feed, endpoint)
     except intake.BusyError:
         taken, wait_s = 0, BUSY_S
-    except (OperationalError, InterfaceError) as error:
+    except AWAY as error:
         connection.close()
         log.warning("database_away", task="files", error=type(error).__name__)
         taken, wait_s = 0, _longer(feed)
@@ -55,18 +58,22 @@ def look(feed: Feed, endpoint: Endpoint, *, stopping: Callable[[], bool], clock:
 
 def _take(feed: Feed, endpoint: Endpoint, stopping: Callable[[], bool], clock: Callable[[], float]) -> int:
     terms = folder_terms.read(endpoint)
-    taken = 0
+    taken, failed = 0, list[Transient]()
     with drops.open_shelf(endpoint) as shelf:
         require_ours(shelf, terms.folder)
         desk = intake.Desk(endpoint, shelf, terms, stopping)
         for entry in feed.looks.complete(shelf.entries(), terms, clock())[:AT_ONCE]:
-            if stopping():
+            if stopping() or len(failed) == IN_VAIN:
                 break
             try:
                 intake.take(desk, entry)
+                taken += 1
             except StillChangingError:
                 continue  # the next look sees it changed, and waits
-            taken += 1
+            except Transient as error:  # one file that may not be read, say, holds up no other
+                failed.append(error)
+    if failed:
+        raise failed[0]
     return taken
 
 
@@ -89,8 +96,7 @@ def _longer(feed: Feed) -> float:
 def _well(feed: Feed, endpoint: Endpoint) -> None:
     feed.failures = 0
     if not feed.well:
-        for code in ("IF_FOLDER", "IF_SETTINGS", "BUG"):
-            cases.close(code, [subject(endpoint)], reason="The folder can be used again.", by=access.SYSTEM)
+        cases.close_about([subject(endpoint)], reason="The folder can be used again.", by=access.SYSTEM)
         feed.well = True
 
 
@@ -102,8 +108,8 @@ def _ill(feed: Feed, endpoint: Endpoint, error: Exception) -> None:
         log.error("files_failed", endpoint=endpoint.code, exc_info=error)
     case = cases.NewCase(
         code=code, subject=subject(endpoint), title=f"No files are taken at {endpoint.name}", severity=2,
-        text=f"{text}. Files stay where they are; the hub looks again by itself, {LONGEST_S / 60:g} minutes apart at "
-        "most, and this case closes when it works again.",
+        text=f"{text.rstrip('.')}. Files stay where they are; the hub looks again by itself, {LONGEST_S / 60:g} "
+        "minutes apart at most, and this case closes when it works again.",
         owner="integration", partner=endpoint.partner.code, facility=endpoint.facility,
         data={"endpoint": endpoint.code},
     )  # fmt: skip

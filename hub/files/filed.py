@@ -12,9 +12,14 @@ CODES = ("IF_FILE", "IF_FILE_CHANGED")
 TAKEN = ("loaded", "reading")
 
 
+def shown(name: str) -> str:
+    """A file's name as a text column can keep it: a name may be bytes that are no text."""
+    return name.encode("utf-8", "backslashreplace").decode()[:400]
+
+
 def known(endpoint: Endpoint, name: str, digest: bytes | None) -> InboundFile | None:
     """The row of this name and content. What was never read is the same file only until it was put away."""
-    found = InboundFile.objects.filter(endpoint=endpoint, name=name[:400])
+    found = InboundFile.objects.filter(endpoint=endpoint, name=shown(name))
     if digest is None:
         return found.filter(sha256=None, lies_in="").order_by("pk").last()
     return found.filter(sha256=digest).first()
@@ -27,7 +32,7 @@ def of_content(endpoint: Endpoint, digest: bytes | None) -> InboundFile | None:
 
 def of_name(endpoint: Endpoint, name: str) -> InboundFile | None:
     """The newest file that was taken under this name."""
-    return InboundFile.objects.filter(endpoint=endpoint, name=name, status__in=TAKEN).order_by("pk").last()
+    return InboundFile.objects.filter(endpoint=endpoint, name=shown(name), status__in=TAKEN).order_by("pk").last()
 
 
 def again(row: InboundFile) -> None:

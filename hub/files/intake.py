@@ -83,8 +83,8 @@ def _new(desk: Desk, entry: Entry, digest: bytes | None, unread: str) -> Inbound
     """A row for what is seen for the first time, with what follows from its name and content alone (F-F3)."""
     now = timezone.now()
     row = InboundFile(
-        endpoint=desk.endpoint, name=entry.name[:400], size=entry.size, sha256=digest, seen_at=now, last_seen_at=now,
-        modified_at=datetime.fromtimestamp(entry.modified_ns / 1e9, UTC), status="reading",
+        endpoint=desk.endpoint, name=filed.shown(entry.name), size=entry.size, sha256=digest, seen_at=now,
+        last_seen_at=now, modified_at=datetime.fromtimestamp(entry.modified_ns / 1e9, UTC), status="reading",
     )  # fmt: skip
     if unread:
         row.status, row.problem_code, row.problem = "quarantined", "IF_FILE", unread
@@ -145,10 +145,12 @@ def _put_away(desk: Desk, row: InboundFile, entry: Entry) -> None:
     folder = FOLDERS[row.status]
     name = _free_name(desk.shelf, folder, row, entry.name)
     if folder == QUARANTINE:
-        desk.shelf.put(f"{name}.reason.txt", f"{row.problem_code}: {row.problem}\n".encode(), folder)
+        beside = name if _fits(name) else row.pk.hex
+        desk.shelf.put(f"{beside}.reason.txt", f"{row.problem_code}: {row.problem}\n".encode(), folder)
     desk.shelf.move(entry.name, folder, name)
-    desk.shelf.remove(looks.marker(entry.name))
-    row.lies_in = f"{folder}/{name}"
+    if desk.terms.complete == "marker":
+        desk.shelf.remove(looks.marker(entry.name))
+    row.lies_in = f"{folder}/{filed.shown(name)}"
     row.save(update_fields=["lies_in"])
 
 
@@ -157,5 +159,12 @@ def _free_name(shelf: Shelf, folder: str, row: InboundFile, name: str) -> str:
     if not shelf.has(name, folder):
         return name
     mark = bytes(row.sha256).hex()[:12] if row.sha256 is not None else row.pk.hex[-12:]
+    if not _fits(name):
+        return f"{row.pk.hex}.{mark}"
     stem, dot, suffix = name.rpartition(".")
     return f"{stem}.{mark}.{suffix}" if dot and stem else f"{name}.{mark}"
+
+
+def _fits(name: str) -> bool:
+    """Whether something may still be added to the name: file systems take 255 bytes."""
+    return len(name.encode("utf-8", "surrogateescape")) <= 200

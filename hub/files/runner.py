@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable
 
 import structlog
-from django.db import InterfaceError, OperationalError, connection
+from django.db import connection
 
 from hub import backlog
 from hub.files import feed
@@ -30,7 +30,7 @@ class Runner:
         while not self.stop.is_set():
             try:
                 self.step()
-            except (OperationalError, InterfaceError) as error:
+            except feed.AWAY as error:
                 connection.close()
                 log.warning("database_away", task="files", error=type(error).__name__)
             self.stop.wait(REST_S)

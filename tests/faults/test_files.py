@@ -314,6 +314,18 @@ def test_a_file_that_is_too_large_is_not_read(inbox_folder: Folder, monkeypatch:
     assert "takes 100 (max_bytes)" in InboundFile.objects.get().problem
 
 
+def test_a_name_that_is_no_text_is_a_name(inbox_folder: Folder) -> None:
+    """F-F4: bytes of another character set in a name hold up neither their file nor the others."""
+    inbox_folder.set(complete="rename")
+    odd = os.path.join(os.fsencode(inbox_folder.path), b"caf\xe9.hl7")  # noqa: PTH118  (a path of bytes)
+    Path(os.fsdecode(odd)).write_bytes(message(1))
+    inbox_folder.put("b.hl7", message(2))
+    assert inbox_folder.look() == 2
+    assert inbox_folder.rows()[0] == (r"caf\udce9.hl7", "loaded", r"done/caf\udce9.hl7")
+    assert stored() == ["F1", "F2"]
+    assert open_cases() == {}
+
+
 # --- F-F5: the folder itself ------------------------------------------------------------------------------------------
 def looks_made(folder: Folder, monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """When the folder is really looked at, from now on."""
@@ -393,6 +405,39 @@ def test_a_full_disk_loses_nothing(inbox_folder: Folder, monkeypatch: pytest.Mon
     assert inbox_folder.look(after_s=300) == 1
     assert inbox_folder.rows() == [("a.hl7", "quarantined", "quarantine/a.hl7")]
     assert open_cases() == {"IF_FILE": 1}
+
+
+def test_one_file_that_may_not_be_read_holds_up_no_other(inbox_folder: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
+    """F-F5: the others are taken, the case says why it is not, and closes when it is."""
+    inbox_folder.set(complete="rename")
+    for number in (1, 2, 3):
+        inbox_folder.put(f"{number}.hl7", message(number))
+    real = os.open
+
+    def forbidden(path: Any, *args: Any, **kwargs: Any) -> int:
+        if path == "1.hl7":
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+        return real(path, *args, **kwargs)
+
+    monkeypatch.setattr(os, "open", forbidden)
+    inbox_folder.look()
+    assert stored() == ["F2", "F3"]
+    assert inbox_folder.names() == ["1.hl7"]
+    assert open_cases() == {"IF_FOLDER": 1}
+    monkeypatch.setattr(os, "open", real)
+    assert inbox_folder.look(after_s=300) == 1
+    assert open_cases() == {}
+
+
+def test_a_name_as_long_as_names_can_be(inbox_folder: Folder) -> None:
+    """F-F4: nothing that is added to it in quarantine/ may be too long for the file system."""
+    inbox_folder.set(complete="rename")
+    name = "x" * 251 + ".hl7"
+    for content in (b"nothing", b"nothing else"):
+        inbox_folder.put(name, content)
+        assert inbox_folder.look() == 1
+    assert [status for _, status, _ in inbox_folder.rows()] == ["quarantined"] * 2
+    assert len(inbox_folder.names("quarantine")) == 4
 
 
 @pytest.mark.parametrize("path", ["/etc", "relative/in", "{root}/../..", "{root}-beside"])
