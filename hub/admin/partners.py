@@ -114,7 +114,8 @@ class EndpointForm(forms.ModelForm):
         super().__init__(*args, **kwargs)
         told = SETTINGS_TOLD.get(self.instance.transport)
         every = " ".join(f"{Endpoint.TRANSPORTS[name]}: {text}" for name, text in SETTINGS_TOLD.items())
-        self.fields["settings"].help_text = f"{told or every} {SETTINGS_DOCS}"
+        if "settings" in self.fields:  # whoever may only look has no fields
+            self.fields["settings"].help_text = f"{told or every} {SETTINGS_DOCS}"
 
     def clean_settings(self) -> dict[str, Any]:
         """The partner's quirks are an object of names and values."""
