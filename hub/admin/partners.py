@@ -92,7 +92,7 @@ FOLDER_TOLD = (
 SETTINGS_TOLD = {
     "folder": FOLDER_TOLD,
     "sftp": f'"host", "user" and "host_key" (as a line of known_hosts has it); {FOLDER_TOLD}',
-    "http": 'Outbound: "base_url", e.g. "https://erp.example"; "connect_s" and "read_s" in seconds.',
+    "http": 'Outbound: "base_url", where the partner answers; "connect_s" and "read_s" in seconds.',
     "mllp": 'Outbound: "host", and "tls" (true, or ca, certificate, key, server_name); "resend"; "read_s" in seconds.',
 }
 SETTINGS_DOCS = "An object of names and values. More, also for what is in HL7 messages: docs/integrating/endpoints.md."
