@@ -62,9 +62,10 @@ storm: setup ## break everything for SECONDS (60) with the faults of a SEED, the
 
 lock: setup ## write the pins anew from requirements/*.in
 	cd requirements && $(LOCK) runtime.in -o runtime.txt
+	cd requirements && $(LOCK) -c runtime.txt sftp.in -o sftp.txt
 	cd requirements && $(LOCK) -c runtime.txt runtime.in embedded.in -o demo.txt
 	cd requirements && $(LOCK) -c runtime.txt otel.in -o otel.txt
-	cd requirements && $(LOCK) -c demo.txt -c otel.txt dev.in -o dev.txt
+	cd requirements && $(LOCK) -c demo.txt -c sftp.txt -c otel.txt dev.in -o dev.txt
 
 setup: ## make .venv with everything for tests and linters (done by the others when needed)
 	@$(PYTHON) embedded/bootstrap.py dev

@@ -125,6 +125,7 @@ def running(folder: Path, *, workers: int) -> Iterator[Hub]:
             "THROUGHLINE_WORKERS": str(workers),
             "THROUGHLINE_MLLP_PORT": str(taken[0]),
             "THROUGHLINE_ERP_URL": f"http://127.0.0.1:{taken[1]}",
+            "THROUGHLINE_OUTBOUND_NETWORKS": "127.0.0.0/8",
             "THROUGHLINE_ERP_TOKEN": token,
             "SANDBOX_ERP_TOKEN": token,
         }

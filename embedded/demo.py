@@ -124,6 +124,7 @@ def environment(addresses: servers.Servers, at: Addresses, folder: Path) -> dict
         "THROUGHLINE_LOG_LEVEL": "WARNING",  # at three messages a second the rest would hide what matters
         "THROUGHLINE_MLLP_PORT": str(at.mllp),
         "THROUGHLINE_ERP_URL": at.erp_url,
+        "THROUGHLINE_OUTBOUND_NETWORKS": "127.0.0.0/8,::1/128",  # the stand-in partners are on this machine
         "THROUGHLINE_ERP_TOKEN": token,
         "SANDBOX_ERP_TOKEN": token,
     }

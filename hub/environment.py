@@ -1,6 +1,7 @@
 """The typed reader of environment settings. A wrong value stops the start and says what to do."""
 
 import os
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from urllib.parse import unquote, urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
@@ -38,6 +39,17 @@ def number(name: str, default: int) -> int:
 def words(name: str, default: str = "") -> list[str]:
     """A list, separated by commas."""
     return [word.strip() for word in os.environ.get(name, default).split(",") if word.strip()]
+
+
+def networks(name: str) -> tuple[IPv4Network | IPv6Network, ...]:
+    """A list of networks as 10.20.0.0/16, separated by commas; a single address is a network of one."""
+    found = []
+    for word in words(name):
+        try:
+            found.append(ip_network(word))
+        except ValueError:
+            raise ImproperlyConfigured(f"{name} names {word!r}; write networks as 10.20.0.0/16, with commas.") from None
+    return tuple(found)
 
 
 def database(name: str, *, lock_timeout_s: int = 0) -> dict[str, object]:

@@ -210,12 +210,14 @@ def _circuit(endpoint: Endpoint, reason: str, by: Actor) -> Breaker:
 def set_secret(endpoint: Endpoint, *, secret: str, by: Actor) -> Endpoint:
     """Seal what the partner at the other end knows us by; the next call uses it. It is never shown again.
 
-    Blanks and line ends around a pasted token are taken off. Refused (VAULT_SECRET) where nothing could send it.
+    Blanks and line ends around a pasted token are taken off, and the line ends inside a private key. Refused
+    (VAULT_SECRET) where nothing could send it.
     """
     access.require(by, "hub.change_endpoint", facility=endpoint.facility)
-    secret = secret.strip()
-    if endpoint.direction != "out":
-        raise Refused("VAULT_SECRET", "Only an outbound endpoint has a secret. Machines that post to us get API keys.")
+    secret = " ".join(secret.split()) if secret.lstrip().startswith("-----BEGIN") else secret.strip()
+    if endpoint.direction != "out" and endpoint.transport != "sftp":
+        text = "Only an outbound endpoint, or one over SFTP, has a secret. Machines that post to us get API keys."
+        raise Refused("VAULT_SECRET", text)
     if not secret or not secret.isascii() or not secret.isprintable():
         raise Refused("VAULT_SECRET", "A secret has letters, digits and signs of ASCII only. Paste it anew.")
     with transaction.atomic():

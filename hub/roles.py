@@ -30,6 +30,7 @@ _READ = (
     "hub.view_deadline",
     "hub.view_expectation",
     "hub.view_businesscalendar",
+    "hub.view_inboundfile",
     "mappings.view_mapping",
     "mappings.view_sharedcodes",
     "mappings.view_facility",

@@ -198,3 +198,8 @@ MLLP_TLS = {
     "key": environment.text("THROUGHLINE_MLLP_KEY", ""),
     "client_ca": environment.text("THROUGHLINE_MLLP_CLIENT_CA", ""),
 }
+
+# Inner networks that the hub may call, by name: whoever may edit an endpoint does not choose them.
+OUTBOUND_NETWORKS = environment.networks("THROUGHLINE_OUTBOUND_NETWORKS")
+# Folders below which endpoints may name theirs; without any, nothing is read from folders or dropped into them.
+FOLDER_ROOTS = environment.words("THROUGHLINE_FOLDER_ROOTS")

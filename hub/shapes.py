@@ -22,6 +22,7 @@ TONES = {
     "in_house": "wait", "discharged": "ok", "final_billed": "ok", "cancelled": "off", "merged": "off",
     "planned": "hold", "waiting_approval": "hold", "running": "wait", "done": "ok", "moving": "wait",
     "failed": "bad", "replaced": "off",
+    "reading": "wait", "loaded": "ok", "name_taken": "hold", "quarantined": "bad",
 }  # fmt: skip
 SIGNS = {"USD": "$", "EUR": "€", "GBP": "£"}
 MINUTE, HOUR, DAY = 60, 3600, 86_400

@@ -179,6 +179,7 @@ def _house(folder: Path, servers: embedded.Servers, lease_s: int) -> House:
         "THROUGHLINE_LEASE_S": str(lease_s),
         "THROUGHLINE_MLLP_PORT": str(ports["mllp"]),
         "THROUGHLINE_ERP_URL": f"http://{HOST}:{ports['erp_proxy']}",
+        "THROUGHLINE_OUTBOUND_NETWORKS": "127.0.0.0/8",
         "THROUGHLINE_ERP_TOKEN": token,
         "SANDBOX_ERP_TOKEN": token,
     }

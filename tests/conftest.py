@@ -15,10 +15,12 @@ from typing import Any
 import django
 import psycopg
 import pytest
+from django.conf import settings
 from django.db import connection
 
 import embedded
 from embedded import testing
+from hub import environment
 
 ROOT = Path(__file__).resolve().parent.parent
 WORKER = os.environ.get("PYTEST_XDIST_WORKER", "")
@@ -36,9 +38,12 @@ if WORKER:
 os.environ["DJANGO_SETTINGS_MODULE"] = "hub.settings"
 os.environ.setdefault("THROUGHLINE_SECRET_KEY", "a key for tests only, nothing is protected by it")
 os.environ.setdefault("THROUGHLINE_VAULT_KEYS", "tests:" + base64.b64encode(b"k" * 32).decode())
+os.environ.setdefault("THROUGHLINE_OUTBOUND_NETWORKS", "127.0.0.0/8,::1/128")  # the tests' partners are on this machine
 # Collected static files: there are none in a fresh clone, and whitenoise warns where the folder itself is missing.
 (ROOT / "var" / "static").mkdir(parents=True, exist_ok=True)
 django.setup()
+# Where the environment names the settings module, they were read before this file was.
+settings.OUTBOUND_NETWORKS = environment.networks("THROUGHLINE_OUTBOUND_NETWORKS")
 
 
 def pytest_xdist_setupnodes(config: pytest.Config) -> None:

@@ -226,13 +226,14 @@ def _known(model: type[models.Model]) -> set[str]:
 
 
 def test_the_machines_are_these() -> None:
-    """Nine tables move by statuses."""
+    """Eleven tables move by statuses."""
     assert sorted(NAMES) == [
         "Breaker",
         "Charge",
         "Delivery",
         "Dispatch",
         "ExceptionCase",
+        "InboundFile",
         "Journal",
         "Mapping",
         "Message",

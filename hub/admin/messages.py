@@ -209,6 +209,7 @@ navigation.register(
         (
             navigation.Link("Messages", "admin:hub_message_changelist", "hub.view_message"),
             navigation.Link("Replays", "admin:hub_replay_changelist", "hub.view_replay"),
+            navigation.Link("Files", "admin:hub_inboundfile_changelist", "hub.view_inboundfile"),
         ),
         stuck, "held or stopped",
     )

@@ -6,11 +6,12 @@ from django import forms
 from django.contrib import admin
 from django.db.models import QuerySet
 
-from hub import interventions, navigation, shapes
+from hub import interventions, navigation, probing, shapes
 from hub.admin import verbs
 from hub.admin.base import Block, EditableAdmin
 from hub.admin.columns import Column, Filter, by_field
 from hub.models import Breaker, Endpoint, Partner
+from hub.transports import folder_terms, sftp
 from hub.viewer import Viewer
 
 
@@ -82,19 +83,53 @@ class PartnerAdmin(EditableAdmin):
         return ("code",) if obj else ()
 
 
+FOLDER_TOLD = (
+    '"folder" (its path), and where the defaults do not fit: "pattern" (*), "complete" (stable, rename or marker), '
+    '"stable_s" and "poll_s" (10 seconds), "max_bytes" (50000000), "same_name" (case or load), "trailer" (begun or '
+    "required)."
+)
+# What the settings of a transport are, for whoever sets an endpoint up; the whole of it is in the docs.
+SETTINGS_TOLD = {
+    "folder": FOLDER_TOLD,
+    "sftp": f'"host", "user" and "host_key" (as a line of known_hosts has it); {FOLDER_TOLD}',
+    "http": 'Outbound: "base_url", where the partner answers; "connect_s" and "read_s" in seconds.',
+    "mllp": 'Outbound: "host", and "tls" (true, or ca, certificate, key, server_name); "resend"; "read_s" in seconds.',
+}
+SETTINGS_DOCS = "An object of names and values. More, also for what is in HL7 messages: docs/integrating/endpoints.md."
+
+
+# What a transport cannot do without, or cannot use.
+RULES = {"folder": (folder_terms.problems,), "sftp": (folder_terms.problems, sftp.problems)}
+
+
 class EndpointForm(forms.ModelForm):
     """Rules that span fields, said beside the field that is wrong."""
 
     class Meta:
         model = Endpoint
         fields = "__all__"  # noqa: DJ007  (the admin's fieldsets choose; secret and paused are not editable there)
+        help_texts = {"settings": SETTINGS_TOLD}
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        told = SETTINGS_TOLD.get(self.instance.transport)
+        every = " ".join(f"{Endpoint.TRANSPORTS[name]}: {text}" for name, text in SETTINGS_TOLD.items())
+        if "settings" in self.fields:  # whoever may only look has no fields
+            self.fields["settings"].help_text = f"{told or every} {SETTINGS_DOCS}"
 
     def clean_settings(self) -> dict[str, Any]:
         """The partner's quirks are an object of names and values."""
         given = self.cleaned_data["settings"]
         if not isinstance(given, dict):
             raise forms.ValidationError('Write an object, e.g. {"base_url": "https://erp.example"}, or {} for none.')
+        wrong = [problem for rule in RULES.get(self.cleaned_data.get("transport", ""), ()) for problem in rule(given)]
+        if wrong:
+            raise forms.ValidationError([f"{problem[0].upper()}{problem[1:]}." for problem in wrong])
         return given
+
+
+def _probe(endpoint: Endpoint, data: dict[str, Any], by: Any) -> str:
+    return probing.probe(endpoint, by=by)
 
 
 def _pause(endpoint: Endpoint, data: dict[str, Any], by: Any) -> str:
@@ -181,6 +216,7 @@ class EndpointAdmin(EditableAdmin):
             "pause", "Pause…", "hub.pause_endpoint", _pause, lambda e, by: e.active and not e.paused,
             verbs.OptionalReasonForm, help="What arrives is still stored and acknowledged; nothing is read or sent.",
         ),
+        verbs.Verb("probe", "Test the connection", "hub.change_endpoint", _probe, lambda e, by: probing.can(e)),
         verbs.Verb("resume", "Resume", "hub.pause_endpoint", _resume, lambda e, by: e.paused, tone="primary"),
         verbs.Verb(
             "open_circuit", "Open the circuit…", "hub.switch_breaker", _open_circuit,
@@ -194,7 +230,8 @@ class EndpointAdmin(EditableAdmin):
             "The partner is back: what waits is sent at once. If it is still away, the circuit opens again.",
         ),
         verbs.Verb(
-            "set_secret", "Set the secret…", "hub.change_endpoint", _set_secret, lambda e, by: e.direction == "out",
+            "set_secret", "Set the secret…", "hub.change_endpoint", _set_secret,
+            lambda e, by: e.direction == "out" or e.transport == "sftp",
             SecretForm, help="What the partner knows us by, sent with every call.",
         ),
     )  # fmt: skip
@@ -226,13 +263,11 @@ class EndpointAdmin(EditableAdmin):
 
     def blocks(self, row: Endpoint, who: Viewer) -> list[Block]:
         """What the circuit does; whether a secret is kept, which is never shown."""
-        if row.direction != "out":
-            return []
         kept = "A secret is kept, sealed. It is never shown again." if row.secret else "No secret is kept."
-        return [
-            Block("Circuit", "admin/blocks/sentence.html", {"sentence": circuit_told(row)}),
-            Block("Secret", "admin/blocks/sentence.html", {"sentence": kept}),
-        ]
+        secret = Block("Secret", "admin/blocks/sentence.html", {"sentence": kept})
+        if row.direction != "out":
+            return [secret] if row.transport == "sftp" else []
+        return [Block("Circuit", "admin/blocks/sentence.html", {"sentence": circuit_told(row)}), secret]
 
 
 navigation.register(navigation.Section("Today", "today", (navigation.Link("Today", "admin:index"),)))

@@ -6,6 +6,7 @@ from hub.models.audit import AuditEntry
 from hub.models.cases import ExceptionCase, Waiting
 from hub.models.deliveries import Delivery, Dispatch
 from hub.models.facts import Fact
+from hub.models.files import InboundFile
 from hub.models.gates import Breaker, Bucket
 from hub.models.idempotency import SavedAnswer
 from hub.models.journeys import BusinessCalendar, Deadline, Expectation, FeedHour, Overdue, Watermark
@@ -32,6 +33,7 @@ __all__ = [
     "Fact",
     "FeedHour",
     "FeedState",
+    "InboundFile",
     "Lane",
     "Message",
     "MessageKey",

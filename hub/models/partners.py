@@ -43,7 +43,7 @@ class Endpoint(models.Model):
 
     DIRECTIONS = {"in": "Inbound", "out": "Outbound"}
     FORMATS = {"hl7v2": "HL7 v2", "rest_ledger": "REST ledger"}
-    TRANSPORTS = {"mllp": "MLLP", "http": "HTTP"}
+    TRANSPORTS = {"mllp": "MLLP", "http": "HTTP", "folder": "Folder", "sftp": "SFTP"}
     partner = models.ForeignKey(Partner, models.PROTECT, related_name="endpoints")
     code = models.SlugField(max_length=40, unique=True, help_text="Stable; part of URLs and of stored rows.")
     name = models.CharField(max_length=120)

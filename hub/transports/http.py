@@ -1,14 +1,20 @@
-"""HTTP out. Says of every call whether it was done, refused, not done, or nobody knows; never retries by itself."""
+"""HTTP out. Says of every call whether it was done, refused, not done, or nobody knows; never retries by itself.
+
+It connects to addresses that were checked (`hub.transports.addresses`), follows no redirect, uses no proxy.
+"""
 
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
+import httpcore2
 import httpx2
 
 from hub import tracing, vault
 from hub.errors import OutcomeUnknown, Throttled, Transient
 from hub.models import Endpoint
+from hub.transports import addresses
 
 CONNECT_S, READ_S = 5.0, 30.0
 # A partner's answer is hostile until read: no more of it than this is taken.
@@ -22,6 +28,34 @@ class Answer:
     status: int
     headers: Mapping[str, str]
     body: bytes
+
+
+class _Guarded(httpcore2.SyncBackend):
+    """Opens connections to addresses that were checked; the name stays what Host and TLS go by."""
+
+    def __init__(self, *, plain: bool) -> None:
+        super().__init__()
+        self.plain = plain
+
+    def connect_tcp(self, host: str, port: int, *args: Any, **kwargs: Any) -> httpcore2.NetworkStream:
+        """The first of the host's addresses that takes a connection. Resolved here and nowhere else."""
+        *first, last = addresses.checked(host, port, plain=self.plain)
+        for address in first:
+            try:
+                return super().connect_tcp(address, port, *args, **kwargs)
+            except (httpcore2.ConnectError, httpcore2.ConnectTimeout):
+                continue
+        return super().connect_tcp(last, port, *args, **kwargs)
+
+
+def _transport(*, plain: bool) -> httpx2.HTTPTransport:
+    transport = httpx2.HTTPTransport(trust_env=False)
+    # The one way to give httpx a connection of our own making and keep its names for what goes wrong.
+    transport._pool = httpcore2.ConnectionPool(
+        ssl_context=httpx2.create_ssl_context(trust_env=False), network_backend=_Guarded(plain=plain),
+        max_connections=100, max_keepalive_connections=20, keepalive_expiry=5.0,
+    )  # fmt: skip
+    return transport
 
 
 class _Clients:
@@ -45,6 +79,7 @@ class _Clients:
             headers = {"Authorization": f"Bearer {vault.open_(endpoint.secret)}"} if endpoint.secret else {}
             client = httpx2.Client(
                 base_url=base_url, headers=headers, follow_redirects=False, trust_env=False,
+                transport=_transport(plain=not base_url.lower().startswith("https:")),
                 timeout=httpx2.Timeout(read, connect=connect),
             )  # fmt: skip
             self._clients[endpoint.pk] = (made_for, client)
@@ -93,6 +128,26 @@ def send(
     if answer.status >= 500:
         raise OutcomeUnknown("ERP_AMBIGUOUS", f"the partner answered {answer.status}")
     return answer
+
+
+def probe(endpoint: Endpoint) -> str:
+    """Open a connection and hang up without a request; returns what was found, or raises `Transient`."""
+    url = httpx2.URL(str(endpoint.settings.get("base_url") or ""))
+    if url.scheme not in {"http", "https"} or not url.host:
+        raise Transient("ERP_UNREACHABLE", f'endpoint {endpoint.code} has no usable "base_url" in its settings: add it')
+    port = url.port or (443 if url.scheme == "https" else 80)
+    link = addresses.connect(url.host, port, timeout_s=CONNECT_S, plain=url.scheme == "http")
+    try:
+        peer = link.getpeername()[0]
+        if url.scheme == "http":
+            return f"{url.host} port {port} answers at {peer}, not encrypted. No request was sent."
+        link = httpx2.create_ssl_context(trust_env=False).wrap_socket(link, server_hostname=url.host)
+        return f"{url.host} port {port} answers at {peer}, {link.version()}. No request was sent."
+    except OSError as error:
+        why = getattr(error, "verify_message", "") or error.strerror or type(error).__name__
+        raise Transient("IF_TLS", f"no encrypted connection to {url.host} port {port}: {why}") from error
+    finally:
+        link.close()
 
 
 def _read(response: httpx2.Response) -> bytes:

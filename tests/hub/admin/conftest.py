@@ -26,6 +26,7 @@ from hub.models import (
     ExceptionCase,
     Expectation,
     FacilityGrant,
+    InboundFile,
     Message,
     Overdue,
     Partner,
@@ -124,6 +125,11 @@ def house(traffic: Endpoint) -> Endpoint:
     Overdue.objects.create(
         step="charge_to_cost.journal_posted", subject_id=call.pk, fact_id=call.pk, key="A1", facility="RIVER",
         amount=Decimal("850.25"), since=now - timedelta(hours=5), late_at=now,
+    )  # fmt: skip
+    InboundFile.objects.create(
+        endpoint=traffic, name="charges.hl7", size=900, modified_at=now, sha256=b"x" * 32, seen_at=now,
+        last_seen_at=now, status="quarantined", lies_in="quarantine/charges.hl7", problem_code="IF_BATCH_COUNT",
+        problem="The file is not what its trailer says: BTS-1 says 4, found 3.", settled_at=now,
     )  # fmt: skip
     replay.plan("messages", {"status": "held"}, reason="a reason", by=access.SYSTEM)
     audit.record("cases.assign", by=access.SYSTEM, subject=ExceptionCase.objects.first(), reason="a reason")
