@@ -1,5 +1,5 @@
 """The hub's pages. Each module registers its own; the order of imports is the order of the set-up page's shelves."""
 
-from hub.admin import alerts, cases, deliveries, messages, partners, people, replays, today, trail
+from hub.admin import alerts, cases, deliveries, messages, partners, people, replays, today, trail, webhooks
 
-__all__ = ["alerts", "cases", "deliveries", "messages", "partners", "people", "replays", "today", "trail"]
+__all__ = ["alerts", "cases", "deliveries", "messages", "partners", "people", "replays", "today", "trail", "webhooks"]
