@@ -70,10 +70,11 @@ def tell(event: str, episodes: Sequence[AlertEpisode], now: datetime) -> None:
 
     Harmless when done twice: a receiver hears once of each beginning and each end.
     """
+    written = timezone.now()
     calls = [
         WebhookCall(
             webhook_id=episode.rule.webhook_id, episode=episode, event=event, body=_body(event, episode, now),
-            due_at=now, created_at=now,
+            due_at=written, created_at=written,
         )
         for episode in episodes
         if episode.rule.webhook_id is not None
