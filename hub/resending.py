@@ -34,7 +34,7 @@ WHERE id = (
     SELECT r.id FROM hub_resend r JOIN hub_replay p ON p.id = r.replay_id JOIN hub_endpoint e ON e.id = r.endpoint_id
     WHERE r.endpoint_id = %(endpoint)s AND r.status IN ('waiting', 'sending') AND r.due_at <= clock_timestamp()
     AND NOT e.paused
-    AND (r.status = 'sending' OR r.attempts > 0 OR (p.status = 'running' AND e.draining_since IS NULL))
+    AND (r.status = 'sending' OR r.attempts > 0 OR ('running' = p.status AND e.draining_since IS NULL))
     AND NOT EXISTS (SELECT 1 FROM hub_resend o WHERE o.endpoint_id = r.endpoint_id AND o.status = 'sending'
         AND o.due_at > clock_timestamp())
     ORDER BY r.id LIMIT 1 FOR UPDATE OF r SKIP LOCKED)

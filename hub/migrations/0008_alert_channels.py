@@ -42,7 +42,7 @@ class Migration(migrations.Migration):
                 (
                     "url",
                     models.CharField(
-                        help_text="https://…; an inner address only where the site's settings name it.",
+                        help_text="With its scheme; an inner address only where the site's settings name it.",
                         max_length=500,
                         verbose_name="address",
                     ),
@@ -106,7 +106,7 @@ class Migration(migrations.Migration):
                 (
                     "url",
                     models.CharField(
-                        help_text="https://…; an inner address only where the site's settings name it.",
+                        help_text="With its scheme; an inner address only where the site's settings name it.",
                         max_length=500,
                         verbose_name="address",
                     ),

@@ -14,7 +14,7 @@ class Webhook(models.Model):
 
     name = models.CharField(max_length=120, unique=True)
     url = models.CharField(
-        "address", max_length=500, help_text="https://…; an inner address only where the site's settings name it."
+        "address", max_length=500, help_text="With its scheme; an inner address only where the site's settings name it."
     )
     active = models.BooleanField(
         default=True, help_text="What waits for one that is switched off goes out when it is switched on again."

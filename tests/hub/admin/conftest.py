@@ -19,12 +19,15 @@ from hub.models import (
     AlertRule,
     ApiKey,
     Delivery,
+    Digest,
     Dispatch,
     Endpoint,
     ExceptionCase,
     FacilityGrant,
     Message,
     Partner,
+    Webhook,
+    WebhookCall,
 )
 from mappings.models import Facility, Item, Location, Mapping, PayerClass, Vendor
 from tests import world
@@ -103,10 +106,15 @@ def house(traffic: Endpoint) -> Endpoint:
         prefix="abc", digest=b"x" * 64, name="warehouse", user=User.objects.get(username="author"),
         scopes=["charges.read"], expires_at=now + timedelta(days=9),
     )  # fmt: skip
-    AlertEpisode.objects.create(
+    episode = AlertEpisode.objects.create(
         rule=AlertRule.objects.get(kind="oldest_call"), subject="summit", value=7200, began_at=now, seen_at=now,
         text="A call to Summit ledger is not settled for 2 h.",
     )  # fmt: skip
+    webhook = Webhook.objects.create(name="pager", url="http://pager.example.org/hooks/throughline")
+    WebhookCall.objects.create(
+        webhook=webhook, episode=episode, event="alert.began", body="{}", due_at=now, created_at=now
+    )
+    Digest.objects.create(recipient="ines@hospital.example", day=now.date(), until=now, taken_at=now, told_at=now)
     replay.plan("messages", {"status": "held"}, reason="a reason", by=access.SYSTEM)
     audit.record("cases.assign", by=access.SYSTEM, subject=ExceptionCase.objects.first(), reason="a reason")
     return traffic
