@@ -91,10 +91,11 @@ def told(endpoint: Endpoint) -> str:
     if endpoint.paused and found.open:
         said += " It is paused too, so nothing moves: resume it first."
     if found.waiting:
-        said += f" {_count(found.waiting, 'delivery', 'deliveries')} wait until it takes again."
+        waits = "waits" if found.waiting == 1 else "wait"
+        said += f" {_count(found.waiting, 'delivery', 'deliveries')} {waits} until it takes again."
     if found.people:
-        said += f" {_count(found.people, 'message' if inbound else 'delivery', '' if inbound else 'deliveries')} wait "
-        said += "for a person, with a case."
+        what = _count(found.people, "message") if inbound else _count(found.people, "delivery", "deliveries")
+        said += f" {what} {'waits' if found.people == 1 else 'wait'} for a person, with a case."
     return said
 
 

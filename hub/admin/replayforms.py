@@ -54,7 +54,7 @@ class PlanForm(forms.Form):
         self.sends = kind == "deliveries" and who.may("hub.resend_delivery")
         if self.sends:
             self.fields["mode"] = forms.ChoiceField(
-                label="What to do", choices=list(Replay.MODES.items()), help_text="Sending again takes what was "
+                label="What to do", required=False, choices=list(Replay.MODES.items()), help_text="Sending again takes what was "
                 "delivered, keeps the key of each call, changes no book, and needs a second person always.",
             )  # fmt: skip
             self.fields["to"] = forms.ChoiceField(
@@ -71,7 +71,9 @@ class PlanForm(forms.Form):
 
     def way(self) -> dict[str, str]:
         """What to do with them, and where a copy goes."""
-        return {name: self.cleaned_data[name] for name in ("mode", "to")} if self.sends else {}
+        if not self.sends:
+            return {}
+        return {"mode": self.cleaned_data["mode"] or "again", "to": self.cleaned_data["to"]}
 
     def chosen(self) -> dict[str, str]:
         """The filters as `hub.selections` takes them."""

@@ -132,12 +132,15 @@ class WebhookCallAdmin(EvidenceAdmin):
         return [
             ("webhook-id", shapes.code(row.pk)),
             ("About", shapes.code(row.episode.subject)),
-            ("Body", shapes.code(row.body)),
             ("Written", shapes.stamp(row.created_at)),
             ("Next try", shapes.stamp(due)),
             ("Settled", shapes.stamp(row.settled_at)),
             *tries,
         ]
+
+    def blocks(self, row: WebhookCall, who: Viewer) -> list[Block]:
+        """What is sent, byte for byte."""
+        return [Block("Body", "admin/blocks/sentence.html", {"sentence": shapes.code(row.body)})]
 
 
 @admin.register(Digest)

@@ -39,7 +39,7 @@ def test_an_outbound_one_settles_its_open_calls_and_makes_no_new_one(books: Book
     assert [call.status for call in Dispatch.objects.all()] == ["delivered"]
     assert draining.left(erp) == draining.Left(0, 1, 0)
     assert draining.state(erp) == "drained"
-    assert "1 delivery wait until it takes again" in draining.told(erp)
+    assert "1 delivery waits until it takes again" in draining.told(erp)
     books.agree(ONE, TWO, posted=1)
 
     draining.take_again(erp, by=access.SYSTEM)
