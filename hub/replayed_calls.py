@@ -3,7 +3,6 @@
 from hub import bulk, ids, queue, resending
 from hub.models import Endpoint, Replay
 from hub.replayitems import Batch
-from hub.routing import registry
 
 ROWS = """
 SELECT d.id, d.status, d.dispatch_id, d.route, d.endpoint_id, coalesce(o.reference, ''), coalesce(e.active, false)
@@ -77,4 +76,4 @@ def _why_not(status: str, dispatch_id: object, route: str, active: bool, copy_to
         return "" if active else OFF
     if not copy_to.active:
         return "The chosen system is switched off."
-    return "" if resending.road(registry.outbound(route), copy_to) else FORMAT
+    return "" if resending.road(route, copy_to) else FORMAT

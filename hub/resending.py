@@ -74,8 +74,8 @@ def step(endpoint: Endpoint) -> int:
         if not rows:
             return 0
         claimed = Claimed(*rows[0])
-        route = road(registry.outbound(claimed.route), endpoint)
-        heard = dispatches.heard(registry.outbound(claimed.route), [claimed.dispatch_id])[claimed.dispatch_id]
+        old, route = made_by(claimed.route), road(claimed.route, endpoint)
+        heard = dispatches.heard(old, [claimed.dispatch_id])[claimed.dispatch_id] if old else []
     call = Call(
         claimed.dispatch_id, "sending", claimed.attempts, len(heard), [one.fact for one in heard], tuple(heard),
         claimed.created_at,
@@ -86,9 +86,16 @@ def step(endpoint: Endpoint) -> int:
     return 1
 
 
-def road(route: Outbound, endpoint: Endpoint) -> Outbound | None:
-    """The route by which this endpoint gets what the other one got: its own format's route for the same fact."""
-    same = [one for one in registry.of(Outbound) if one.fact is route.fact and one.format == endpoint.format]
+def made_by(name: str) -> Outbound | None:
+    """The route that made a call; None where its app is not installed any more."""
+    found = registry.routes.get(name)
+    return found if isinstance(found, Outbound) else None
+
+
+def road(name: str, endpoint: Endpoint) -> Outbound | None:
+    """The route by which this endpoint gets what `name` brought: its own format's route for the same fact."""
+    old = made_by(name)
+    same = [one for one in registry.of(Outbound) if old and one.fact is old.fact and one.format == endpoint.format]
     return same[0] if same else None
 
 

@@ -7,7 +7,6 @@ from hub import access, bulk, resending
 from hub.access import Actor
 from hub.errors import Refused
 from hub.models import Endpoint, Replay
-from hub.routing import Outbound, registry
 
 LEGS = """
 SELECT d.route, d.endpoint_id, count(*), count(DISTINCT d.dispatch_id),
@@ -57,8 +56,7 @@ def legs(replay: Replay) -> list[dict[str, Any]]:
 
 def _leg(replay: Replay, name: str, door: Endpoint | None, items: int, calls: int, whole: int) -> dict[str, Any]:
     to = replay.destination if replay.mode == "copy" else door
-    found = registry.routes.get(name)
-    route = resending.road(found, to) if isinstance(found, Outbound) and to is not None else None
+    route = resending.road(name, to) if to is not None else None
     if door is None or to is None:
         return {"name": name, "count": items, "promise": INSIDE}
     if route is None:

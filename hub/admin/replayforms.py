@@ -54,8 +54,9 @@ class PlanForm(forms.Form):
         self.sends = kind == "deliveries" and who.may("hub.resend_delivery")
         if self.sends:
             self.fields["mode"] = forms.ChoiceField(
-                label="What to do", required=False, choices=list(Replay.MODES.items()), help_text="Sending again takes what was "
-                "delivered, keeps the key of each call, changes no book, and needs a second person always.",
+                label="What to do", required=False, choices=list(Replay.MODES.items()),
+                help_text="Sending again takes what was delivered, keeps the key of each call, changes no book, and "
+                "needs a second person always.",
             )  # fmt: skip
             self.fields["to"] = forms.ChoiceField(
                 label="Shadow system", required=False, choices=_shadows(who), help_text="For a copy only.",

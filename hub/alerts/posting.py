@@ -38,8 +38,8 @@ def post(url: str, headers: Mapping[str, str], body: bytes) -> Answer:
             status, after = response.status_code, response.headers.get("retry-after", "")
     except HubError as error:  # the address is not let through, or the name has none
         return Answer(None, error.text)
-    except (httpx2.HTTPError, httpx2.InvalidURL, RuntimeError) as error:
-        # RuntimeError: the client was closed under the call, because it took too long.
+    except (httpx2.HTTPError, httpx2.InvalidURL, RuntimeError, OSError, ValueError) as error:
+        # RuntimeError, OSError: the client was closed under the call, because it took too long.
         return Answer(None, f"no answer: {type(error).__name__}")
     finally:
         patience.cancel()
