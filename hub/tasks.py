@@ -105,6 +105,7 @@ def send(endpoint_id: int) -> None:
         roads = sending.roads(endpoint)
         with _bulkhead.enter(endpoint_id, share=bulkheads.share(_bulkhead.threads, partners)) as free:
             if free:
+                resending.step(endpoint)  # at least one in a turn, however much is new
                 _turn(lambda: _send(roads, endpoint), "send", endpoint_id)
     except (OperationalError, InterfaceError) as error:
         connection.close()
@@ -112,8 +113,8 @@ def send(endpoint_id: int) -> None:
 
 
 def _send(roads: list[Outbound], endpoint: Endpoint) -> int:
-    """What is new first; what somebody wants once more comes between."""
-    return sum(sending.step(route, endpoint) for route in roads) + resending.step(endpoint)
+    """What is new first; what somebody wants once more is looked for when nothing is."""
+    return sum(sending.step(route, endpoint) for route in roads) or resending.step(endpoint)
 
 
 @shared_task

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from django.db import IntegrityError, transaction
 
-from hub import access, draining, replay, replaying, vault
+from hub import access, draining, replay, replaying, sending, tasks, vault
 from hub.errors import NotAllowed, Refused
 from hub.models import Breaker, Delivery, Dispatch, Endpoint, ExceptionCase, Partner, Replay, Resend
 from hub.routing import registry
@@ -232,3 +232,18 @@ def test_a_shadow_is_outbound(books: Books) -> None:
     """The database refuses an inbound one."""
     with pytest.raises(IntegrityError, match="endpoint_shadow_is_outbound"), transaction.atomic():
         Endpoint.objects.filter(direction="in").update(shadow=True)
+
+
+def test_the_senders_task_sends_again_beside_what_is_new(done: Books) -> None:
+    """One turn of the real task takes both; the sweep knows that something waits."""
+    one = plan()
+    replay.approve(one, by=access.person(world.user("two", "hub.approve_replay")))
+    replay.start(one, by=access.SYSTEM)
+    replaying.step()
+    erp = Endpoint.objects.get(code="summit")
+    assert sending.due_endpoints() == [erp.pk]
+    tasks.send(erp.pk)
+    assert set(Resend.objects.values_list("status", flat=True)) == {"done"}
+    replaying.step()
+    assert replay.counts(one)["done"] == 6
+    assert sending.due_endpoints() == []
