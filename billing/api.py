@@ -139,10 +139,11 @@ class Reconciliation(resources.Base):
         asked = resources.asked(DaysQuery, request)
         codes = dict(Endpoint.objects.values_list("pk", "code"))
         wanted = next((pk for pk, code in codes.items() if code == asked["interface"]), 0)
-        found = reconciliation.balances(
-            asked["from_day"], asked["to_day"], facilities=access.facilities(self.by),
-            endpoint_id=wanted if asked["interface"] else None,
-        )  # fmt: skip
+        with reconciliation.bounded():
+            found = reconciliation.balances(
+                asked["from_day"], asked["to_day"], facilities=access.facilities(self.by),
+                endpoint_id=wanted if asked["interface"] else None,
+            )  # fmt: skip
         for one in found:
             one.interface = codes[one.endpoint_id]
         return Response(BalanceSerializer(found, many=True).data)

@@ -10,7 +10,8 @@ today. Nothing is counted ahead: every figure is derived from the rows of the da
 """
 
 from collections import defaultdict
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
@@ -18,9 +19,12 @@ from typing import Any
 from uuid import UUID
 
 from django.conf import settings
+from django.db import OperationalError, transaction
 from django.utils import timezone
+from psycopg.errors import QueryCanceled
 
 from hub import bulk, ids
+from hub.errors import Transient
 from hub.routing import Inbound, registry
 from mappings.canonical import CapturedLine, ChargeCaptured, ChargeReversed, ReversedLine
 
@@ -34,6 +38,7 @@ FIGURES = {
     "waived": "Waived",
 }
 MOST_DAYS = 31
+PATIENCE_S = 15  # whoever adds up for longer is told so, and asks for fewer days
 LINES_SHOWN = 200
 ZERO = Decimal(0)
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)  # no id is older
@@ -124,6 +129,20 @@ class Balance:
     def balanced(self) -> bool:
         """Whether every line and every unit of money is accounted for."""
         return not self.lines_missing and not self.difference
+
+
+@contextmanager
+def bounded() -> Iterator[None]:
+    """No statement in here takes longer than `PATIENCE_S`: then it raises `Transient` with what to ask for instead."""
+    try:
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute("SELECT set_config('statement_timeout', %s, true)", [f"{PATIENCE_S}s"])
+            yield
+    except OperationalError as error:
+        if not isinstance(error.__cause__, QueryCanceled):
+            raise
+        text = f"Adding up took longer than {PATIENCE_S} s and was stopped: ask for fewer days, or for one interface."
+        raise Transient("API_UNAVAILABLE", text) from error
 
 
 def balances(

@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
-from django.db import OperationalError, connection, transaction
+from django.db import OperationalError
 from django.http import Http404, HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import reverse
@@ -19,13 +19,13 @@ from django.utils.dateparse import parse_date
 from billing import reconciliation
 from billing.models import Charge
 from billing.reconciliation import FIGURES, Balance
+from hub.errors import Transient
 from hub.models import Endpoint, Message
 from hub.viewer import Viewer, viewer
 
 PERMISSION = "billing.view_charge"
 SPANS = {"today": ("Today", 0), "3d": ("3 days", 2), "7d": ("7 days", 6)}
 USUAL = "7d"
-PATIENCE_S = 15  # a page that adds up for longer than this says so, and asks for fewer days
 MEANINGS = {
     "posted": "in the ERP's ledger", "reversed": "credits in the ERP's ledger", "in_flight": "on the way to the ledger",
     "held": "waits, with a case", "rejected": "no charge", "duplicate": "came before", "waived": "let go by a person",
@@ -51,11 +51,10 @@ def show(request: HttpRequest) -> HttpResponse:
     who, days = _viewer(request), _days(request)
     doors = {door.pk: door for door in Endpoint.objects.filter(direction="in").select_related("partner")}
     try:
-        with transaction.atomic(), connection.cursor() as cursor:
-            cursor.execute("SELECT set_config('statement_timeout', %s, true)", [f"{PATIENCE_S}s"])
+        with reconciliation.bounded():
             found = reconciliation.balances(days.first, days.last, facilities=who.facilities)
             arrived = reconciliation.messages(days.first, days.last)
-    except OperationalError:
+    except (OperationalError, Transient):
         return _page(request, {"days": days, "too_much": True})
     seen = {pk for pk, door in doors.items() if who.facilities is None or door.facility in who.facilities}
     context = {
@@ -127,7 +126,7 @@ def _page(request: HttpRequest, context: Mapping[str, Any]) -> HttpResponse:
         **admin.site.each_context(request),
         "title": "Reconciliation",
         "subtitle": "Every line and all money that came in, and where it is now. The difference is zero, always.",
-        "patience_s": PATIENCE_S,
+        "patience_s": reconciliation.PATIENCE_S,
         "today": timezone.localdate(),
         **context,
     }

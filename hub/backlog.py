@@ -21,24 +21,31 @@ SELECT w.endpoint_id FROM (
 ) w JOIN doors d ON d.id = w.endpoint_id
 GROUP BY w.endpoint_id, d.backlog_limit HAVING count(*) >= d.backlog_limit
 """
+# A drained one takes nothing, however little waits.
+DRAINED = "SELECT id FROM hub_endpoint WHERE direction = 'in' AND draining_since IS NOT NULL"
 EVERY_S = 2.0
 SHARE = 20  # a count that takes long is repeated so seldom that it costs at most a twentieth of a core
 
 
 class Backlog:
-    """Which endpoints have more waiting than their `backlog_limit`, as of the last look."""
+    """Which endpoints take nothing now: drained, or more waiting than their `backlog_limit`, as of the last look."""
 
     def __init__(self) -> None:
         self.full: frozenset[int] = frozenset()
+        self.drained: frozenset[int] = frozenset()
         self.next_at = float("-inf")  # monotonic
+        self.drained_at = float("-inf")
 
     def over(self, endpoint_id: int) -> bool:
         """Whether senders of this endpoint have to wait."""
-        return endpoint_id in self.full
+        return endpoint_id in self.full or endpoint_id in self.drained
 
     def refresh(self) -> None:
-        """Count again if the last look is too old."""
+        """Look and count again if the last look is too old."""
         start = time.monotonic()
+        if start >= self.drained_at:
+            self.drained = frozenset(id_ for (id_,) in bulk.fetch(DRAINED))
+            self.drained_at = start + EVERY_S
         if start < self.next_at:
             return
         any_full = bulk.fetch(ANY)[0][0]

@@ -41,6 +41,14 @@ app.conf.update(
         "retain": {"task": "hub.tasks.retain", "schedule": 6 * 3600.0, "options": {"expires": 3000}},
         "watch": {"task": "hub.tasks.watch", "schedule": 30.0, "options": {"expires": 25}},
         "look-for-late": {"task": "hub.tasks.look_for_late", "schedule": 60.0, "options": {"expires": 50}},
+        # Receivers may be slow: their calls wait where calls to partners wait, in threads.
+        "call-webhooks": {
+            "task": "hub.tasks.call_webhooks",
+            "schedule": 10.0,
+            "options": {"queue": "send", "expires": 9},
+        },
+        # Every few minutes from its hour on; each recipient's row of the day says whether it was sent.
+        "digest": {"task": "hub.tasks.digest", "schedule": 300.0, "options": {"expires": 250}},
         "forget-answers": {"task": "hub.tasks.forget_answers", "schedule": 3600.0, "options": {"expires": 3000}},
         # In UTC, when little happens in most hospitals; a night that is missed is made up for by the next one.
         "verify": {"task": "hub.tasks.verify", "schedule": crontab(hour=3, minute=17), "options": {"expires": 10_000}},

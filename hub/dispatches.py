@@ -16,6 +16,7 @@ SELECT d.id, d."group", d.weight,
        EXISTS (SELECT 1 FROM hub_stop s WHERE s.queue = %s AND s.key = d.key)
 FROM hub_delivery d
 WHERE d.route = %s AND d.endpoint_id = %s AND d.lane = %s AND d.status = 'pending'
+    AND (SELECT e.draining_since IS NULL FROM hub_endpoint e WHERE e.id = %s)
 ORDER BY d.id LIMIT %s
 """
 HEARD = """
@@ -51,8 +52,11 @@ COLUMNS = (
 
 
 def gather(route: Outbound, endpoint: Endpoint, lane: int, limit: int) -> list[Call]:
-    """Make dispatches of what waits: facts of one group share a call up to the route's limit. [] if all is blocked."""
-    rows = bulk.fetch(WAITING, [f"{route.name}@{endpoint.code}", route.name, endpoint.pk, lane, limit])
+    """Make dispatches of what waits: facts of one group share a call up to the route's limit.
+
+    [] if all is blocked, or the endpoint is drained: its row decides, whatever a sender knew when it began its turn.
+    """
+    rows = bulk.fetch(WAITING, [f"{route.name}@{endpoint.code}", route.name, endpoint.pk, lane, endpoint.pk, limit])
     blocked = [row[0] for row in rows if row[3]]
     if blocked:
         bulk.run("UPDATE hub_delivery SET status = 'blocked' WHERE id = ANY(%s) AND status = 'pending'", [blocked])
@@ -101,11 +105,11 @@ def make(
             max(delivery_ids),
         ],
     )
-    heard = _joined(route, claimed)
+    joined = _joined(route, claimed)
     attempts = 1 if status == "sending" else 0
     calls = [
         Call(id_, status, attempts, len(members), [one.fact for one in members], tuple(members), now)
-        for id_, members in sorted(heard.items())
+        for id_, members in sorted(joined.items())
     ]
     bulk.copy(
         "hub_dispatch",
@@ -138,12 +142,12 @@ def put_back(delivery_ids: Sequence[UUID]) -> None:
 
 def _joined(route: Outbound, claimed: Sequence[tuple[UUID, UUID, UUID]]) -> dict[UUID, list[Heard]]:
     facts = {row[0]: row[1:] for row in bulk.fetch(FACTS, [bulk.uuids(fact_id for _, _, fact_id in claimed)])}
-    heard: dict[UUID, list[Heard]] = defaultdict(list)
+    found: dict[UUID, list[Heard]] = defaultdict(list)
     for delivery_id, dispatch_id, fact_id in sorted(claimed):
         correlation_id, published_at, payload = facts[fact_id]
         fact = route.fact.decode(payload)
-        heard[dispatch_id].append(Heard(fact, fact_id, delivery_id, correlation_id, published_at))
-    return heard
+        found[dispatch_id].append(Heard(fact, fact_id, delivery_id, correlation_id, published_at))
+    return found
 
 
 def open_calls(route: Outbound, endpoint: Endpoint, lane: int) -> list[Call]:
@@ -157,16 +161,17 @@ def open_calls(route: Outbound, endpoint: Endpoint, lane: int) -> list[Call]:
         [endpoint.pk, route.name, lane],
     )
     rows = bulk.fetch(REOPEN, [endpoint.pk, route.name, lane])
-    heard = _heard(route, [row[0] for row in rows]) if rows else {}
+    found = heard(route, [row[0] for row in rows]) if rows else {}
     return [
-        Call(id_, status, attempts, deliveries, [one.fact for one in heard[id_]], tuple(heard[id_]), created_at)
+        Call(id_, status, attempts, deliveries, [one.fact for one in found[id_]], tuple(found[id_]), created_at)
         for id_, status, attempts, deliveries, created_at in sorted(rows)
     ]
 
 
-def _heard(route: Outbound, dispatch_ids: Sequence[UUID]) -> dict[UUID, list[Heard]]:
-    heard: dict[UUID, list[Heard]] = defaultdict(list)
+def heard(route: Outbound, dispatch_ids: Sequence[UUID]) -> dict[UUID, list[Heard]]:
+    """The facts of these calls, in their order."""
+    found: dict[UUID, list[Heard]] = defaultdict(list)
     for dispatch_id, id_, fact_id, correlation_id, published_at, payload in bulk.fetch(HEARD, [list(dispatch_ids)]):
         fact = route.fact.decode(payload)
-        heard[dispatch_id].append(Heard(fact, fact_id, id_, correlation_id, published_at))
-    return heard
+        found[dispatch_id].append(Heard(fact, fact_id, id_, correlation_id, published_at))
+    return found

@@ -36,7 +36,8 @@ class _Cache:
         if time.monotonic() - self.read_at > FRESH_S:
             rows = bulk.fetch(
                 "SELECT e.id, e.code, e.name, e.direction, e.format, e.facility, e.concurrency, e.paused, e.active,"
-                " e.settings, p.code FROM hub_endpoint e JOIN hub_partner p ON p.id = e.partner_id ORDER BY e.id"
+                " e.settings, p.code FROM hub_endpoint e JOIN hub_partner p ON p.id = e.partner_id WHERE NOT e.shadow"
+                " ORDER BY e.id"
             )
             self.doors = {row[0]: Door(*[*row[:9], bulk.unjson(row[9]), row[10]]) for row in rows}
             self.read_at = time.monotonic()
@@ -57,7 +58,7 @@ def inbound() -> dict[int, Door]:
 
 
 def outbound(format_: str) -> list[Door]:
-    """Active outbound endpoints that speak this format."""
+    """Active outbound endpoints that speak this format; shadow systems get nothing by themselves."""
     return [
         door for door in _cache.all().values() if door.direction == "out" and door.active and door.format == format_
     ]

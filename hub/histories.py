@@ -26,9 +26,11 @@ TOLD = {
     "dispatches.retry": "let its deliveries try again",
     "dispatches.resolve": "said what the partner has",
     "endpoints.close_circuit": "closed the circuit",
+    "endpoints.drain": "lets it take nothing new",
     "endpoints.open_circuit": "opened the circuit",
     "endpoints.pause": "paused it",
     "endpoints.resume": "let it go on",
+    "endpoints.take_again": "let it take again",
     "machines.issue": "issued it",
     "machines.revoke": "revoked it",
     "mappings.approve": "approved it",
@@ -47,6 +49,9 @@ TOLD = {
     "replays.reject": "rejected it",
     "replays.resume": "let it go on",
     "replays.start": "started it",
+    "webhooks.send_again": "let it be tried once more",
+    "webhooks.set_secret": "set its secret",
+    "webhooks.switch_off": "switched it off",
 }
 KINDS = {"+": "created", "~": "changed", "-": "deleted"}
 # Not told: they say nothing, or would say a secret.

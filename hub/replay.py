@@ -13,7 +13,7 @@ from django.conf import settings
 from django.db import models, transaction
 from django.utils import timezone
 
-from hub import access, audit, bulk, queue, selections, stakes
+from hub import access, audit, bulk, queue, resendplans, selections, stakes
 from hub.access import Actor
 from hub.errors import NotAllowed, Refused
 from hub.models import Endpoint, Replay
@@ -49,11 +49,16 @@ WHERE i.replay_id = %s GROUP BY 1, 3 ORDER BY 4 DESC, 1, 3
 }
 
 
-def plan(kind: str, filters: Mapping[str, str], *, reason: str, limit: int | None = None, by: Actor) -> Replay:
+def plan(
+    kind: str, filters: Mapping[str, str], *, reason: str, limit: int | None = None, mode: str = "again", to: str = "",
+    by: Actor,
+) -> Replay:  # fmt: skip
     """Choose what shall be done again and tell what that means; nothing moves yet.
 
-    Takes at most `limit` items, the oldest first. Raises `Refused`: REPLAY_FILTER for a filter that is wrong or reads
-    too much, REPLAY_REASON, REPLAY_LIMIT, REPLAY_EMPTY where nothing matches.
+    `mode` "resend" sends delivered calls to their partner once more, "copy" to the shadow system `to`: both need the
+    permission for it, and a second person always. Takes at most `limit` items, the oldest first. Raises `Refused`:
+    REPLAY_FILTER for a filter that is wrong or reads too much, REPLAY_REASON, REPLAY_LIMIT, REPLAY_EMPTY where nothing
+    matches, REPLAY_MODE, REPLAY_DESTINATION.
     """
     access.require(by, "hub.plan_replay")
     if not reason.strip():
@@ -62,24 +67,32 @@ def plan(kind: str, filters: Mapping[str, str], *, reason: str, limit: int | Non
     limit = most if limit is None else limit
     if not 1 <= limit <= most:
         raise Refused("REPLAY_LIMIT", f"One replay takes 1 to {most:,} items; choose in several parts.")
+    filters, shadow = resendplans.check(kind, mode, to, filters, by=by)
     selection = selections.check(kind, filters, by=by)
     with transaction.atomic():
         replay = Replay.objects.create(
-            kind=kind, filters=dict(selection.filters), limit=limit, reason=reason.strip(), planned_by=by.user,
-            planned_at=timezone.now(), destination=_destination(kind, selection.filters),
+            kind=kind, mode=mode, filters=dict(selection.filters), limit=limit, reason=reason.strip(),
+            planned_by=by.user, planned_at=timezone.now(), needs_approval=mode != "again",
+            destination=shadow or _destination(kind, selection.filters),
         )  # fmt: skip
         count = selection.write(replay.pk, limit)
         if not count:
             raise Refused("REPLAY_EMPTY", "Nothing matches: widen the time or the other filters.")
         figures = _figures(replay) | {"more": count == limit and selection.exceeds(limit)}
-        needs = count > settings.REPLAY_APPROVAL_ITEMS
+        needs = mode != "again" or count > settings.REPLAY_APPROVAL_ITEMS
         if needs:
             advance(replay, "waiting_approval", needs_approval=True, **figures)
         else:
             for name, value in figures.items():
                 setattr(replay, name, value)
             replay.save(update_fields=list(figures))
-        detail = {"kind": kind, "filters": sorted(selection.filters), "count": count, "worth": figures["worth"]}
+        detail = {
+            "kind": kind,
+            "mode": mode,
+            "filters": sorted(selection.filters),
+            "count": count,
+            "worth": figures["worth"],
+        }
         audit.record("replays.plan", by=by, subject=replay, reason=reason, detail=detail)
     return replay
 
@@ -100,11 +113,17 @@ def _figures(replay: Replay) -> dict[str, Any]:
         "known": stake.known,
         "closed": stake.closed,
         "worth": {currency: str(amount.quantize(Decimal("0.0001"))) for currency, amount in stake.worth.items()},
-        "destinations": [
-            {"name": _leg(replay.kind, *leg), "count": number}
-            for *leg, number in bulk.fetch(LEGS[replay.kind], [replay.pk])
-        ],
+        "destinations": _legs(replay),
     }
+
+
+def _legs(replay: Replay) -> list[dict[str, Any]]:
+    if replay.mode != "again":
+        return resendplans.legs(replay)
+    return [
+        {"name": _leg(replay.kind, *leg), "count": number}
+        for *leg, number in bulk.fetch(LEGS[replay.kind], [replay.pk])
+    ]
 
 
 def _leg(kind: str, first: str, second: str, endpoint: str) -> str:

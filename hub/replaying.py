@@ -14,6 +14,7 @@ from django.utils import timezone
 from hub import access, audit, bulk, queue
 from hub.models import Replay
 from hub.models.states import advance
+from hub.replayed_calls import Calls
 from hub.replayed_deliveries import Deliveries
 from hub.replayed_messages import Messages
 from hub.replayitems import Batch
@@ -30,7 +31,12 @@ class Kind(Protocol):
     def settle(self, replay_id: int) -> int: ...
 
 
-KINDS: dict[str, Kind] = {"messages": Messages(), "deliveries": Deliveries()}
+KINDS: dict[tuple[str, str], Kind] = {
+    ("messages", "again"): Messages(),
+    ("deliveries", "again"): Deliveries(),
+    ("deliveries", "resend"): Calls(),
+    ("deliveries", "copy"): Calls(),
+}
 # Those that run, and those that ended while something of theirs was under way.
 OPEN = """
 SELECT id FROM hub_replay WHERE status = 'running'
@@ -57,7 +63,7 @@ def _step(replay_id: int) -> int:
         replay = Replay.objects.select_for_update(skip_locked=True).filter(pk=replay_id).first()
         if replay is None:  # another worker has it
             return 0
-        kind = KINDS[replay.kind]
+        kind = KINDS[replay.kind, replay.mode]
         moved = kind.settle(replay.pk)
         if replay.status != "running":
             return moved

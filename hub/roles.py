@@ -52,6 +52,8 @@ _READ = (
     "erp.view_splitrule",
     "erp.view_splitshare",
 )
+# Addresses of webhooks, and what became of calls and digests: for those who set them up, and those who look after that.
+_TOLD = ("hub.view_webhook", "hub.view_webhookcall", "hub.view_digest")
 _CASES = (
     "hub.assign_exceptioncase",
     "hub.resolve_exceptioncase",
@@ -113,6 +115,11 @@ PERMISSIONS: dict[str, tuple[str, ...]] = {
         "hub.add_endpoint",
         "hub.change_endpoint",
         "hub.pause_endpoint",
+        "hub.drain_endpoint",
+        "hub.resend_delivery",
+        *_TOLD,
+        "hub.add_webhook",
+        "hub.change_webhook",
         "hub.add_alertrule",
         "hub.change_alertrule",
         "hub.add_deadline",
@@ -130,7 +137,7 @@ PERMISSIONS: dict[str, tuple[str, ...]] = {
         "mappings.delete_sharedcodes",
     ),
     # Reads everything that was decided, and moves nothing.
-    "auditor": (*_READ, "hub.view_auditentry", "hub.view_apikey", "hub.view_facilitygrant"),
+    "auditor": (*_READ, *_TOLD, "hub.view_auditentry", "hub.view_apikey", "hub.view_facilitygrant"),
 }
 
 

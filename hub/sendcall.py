@@ -21,3 +21,7 @@ class Call:
     created_at: datetime
     outcome: Outcome | None = None
     due: datetime | None = None  # when to try again, where it has to be
+
+    def keys(self) -> set[str]:
+        """The keys of its facts, as their deliveries carry them."""
+        return {one.fact.key[:200] for one in self.heard}

@@ -29,7 +29,7 @@ BUSY = """coalesce(
     (SELECT o.status = 'sending' OR (o.due_at <= now() AND NOT %(paused)s) FROM hub_dispatch o
         WHERE o.endpoint_id = %(endpoint)s AND o.route = %(route)s AND o.lane = c.number
         AND o.status IN ('sending', 'waiting', 'in_doubt') ORDER BY o.id LIMIT 1),
-    NOT %(paused)s AND (SELECT true FROM hub_delivery d WHERE d.route = %(route)s
+    NOT %(paused)s AND NOT %(draining)s AND (SELECT true FROM hub_delivery d WHERE d.route = %(route)s
         AND d.endpoint_id = %(endpoint)s AND d.lane = c.number AND d.status = 'pending' LIMIT 1))
 """
 
@@ -48,6 +48,7 @@ def step(route: Outbound, endpoint: Endpoint) -> int:
         lease = lanes.lease(
             queue_name(route, endpoint), busy=BUSY, share=1, heirs=route.keyed,
             route=route.name, endpoint=endpoint.pk, paused=endpoint.paused,
+            draining=endpoint.draining_since is not None,
         )  # fmt: skip
         if lease is None:
             return 0
@@ -81,14 +82,24 @@ def _allowed(endpoint: Endpoint, calls: list[Call], *, probing: bool) -> list[Ca
 
 
 def _try(route: Outbound, endpoint: Endpoint, calls: Sequence[Call]) -> None:
-    """Look up what is in doubt, send the rest, in order. When the partner is away the rest waits unsent."""
+    """Look up what is in doubt, send the rest, in order. When the partner is away the rest waits unsent.
+
+    So does a call with facts of a key of which an earlier one was refused: nothing overtakes what is refused.
+    """
+    refused: set[str] = set()
     for position, call in enumerate(calls):
+        if call.status == "sending" and not refused.isdisjoint(call.keys()):
+            call.outcome = Outcome("unsent", code="BEHIND", text="an earlier call of its keys was refused")
+            refused |= call.keys()
+            continue
         try:
             with tracing.span("call", endpoint=endpoint.code, route=route.name, dispatch=str(call.id)):
                 _ask(route, endpoint, call)
         except Exception as error:
             log.error("connector_failed", dispatch_id=str(call.id), route=route.name, exc_info=error)
             call.outcome = Outcome("unknown", code="BUG", text=f"{type(error).__name__} in the connector")
+        if call.outcome is not None and call.outcome.kind == "rejected":
+            refused |= call.keys()
         if call.outcome is not None and call.outcome.kind in {"retryable", "unknown"}:
             for unsent in calls[position + 1 :]:
                 unsent.outcome = Outcome("unsent", code=call.outcome.code, text=call.outcome.text)
@@ -158,6 +169,8 @@ def due_endpoints() -> list[int]:
         "   SELECT 1 FROM hub_delivery d WHERE d.route = split_part(l.queue, '@', 1) AND d.endpoint_id = e.id"
         "   AND d.lane = l.number AND d.status = 'pending'))"
         " OR EXISTS (SELECT 1 FROM hub_dispatch o WHERE o.endpoint_id = e.id"
-        "   AND o.status IN ('sending', 'waiting', 'in_doubt') AND o.due_at <= now()))"
+        "   AND o.status IN ('sending', 'waiting', 'in_doubt') AND o.due_at <= now())"
+        " OR EXISTS (SELECT 1 FROM hub_resend r WHERE r.endpoint_id = e.id"
+        "   AND r.status IN ('waiting', 'sending') AND r.due_at <= now()))"
     )
     return [endpoint_id for (endpoint_id,) in rows]

@@ -176,6 +176,10 @@ EMAIL_USE_TLS = environment.flag("THROUGHLINE_SMTP_TLS")
 EMAIL_TIMEOUT = 10
 DEFAULT_FROM_EMAIL = environment.text("THROUGHLINE_MAIL_FROM", "throughline@localhost")
 
+# From this hour on (of TIME_ZONE) the day's digest of alerts is sent; folders whose disks the disk rule looks at.
+DIGEST_HOUR = environment.number("THROUGHLINE_DIGEST_HOUR", 7)
+DISK_PATHS = environment.words("THROUGHLINE_DISK_PATHS")
+
 LOGGING_CONFIG = None  # hub.logs sets structured logging up, from HubConfig.ready()
 # Spans for OpenTelemetry; needs the extra "otel". Where they go is told by OpenTelemetry's own variables.
 TRACES = environment.flag("THROUGHLINE_TRACES")

@@ -124,7 +124,8 @@ def _rejected(route: Outbound, endpoint: Endpoint, calls: Sequence[Call]) -> Non
     """The partner took nothing of them. Many facts in a call: halve it, so that the culprit stands alone.
 
     Facts of one key stay together, so that none overtakes the culprit. A call of one key sends its first fact alone;
-    the others wait, and are blocked if it is refused again.
+    the others wait, and are blocked if it is refused again. Later calls of the same keys that were not taken yet are
+    taken apart: older than the halves, they would go out before them.
     """
     _doubtless(calls, "The partner does not have it, and refused it.")
     for call in calls:
@@ -133,6 +134,8 @@ def _rejected(route: Outbound, endpoint: Endpoint, calls: Sequence[Call]) -> Non
             " WHERE d.dispatch_id = %s AND d.status = 'sending' ORDER BY d.id",
             [call.id],
         )
+        if members:
+            _take_apart(route, endpoint, call, members[0][2], sorted({key for _, key, _, _ in members}))
         if len(members) > 1:
             by_key: dict[str, list[UUID]] = defaultdict(list)
             for delivery_id, key, _, _ in members:
@@ -150,6 +153,31 @@ def _rejected(route: Outbound, endpoint: Endpoint, calls: Sequence[Call]) -> Non
         assert call.outcome is not None
         for delivery_id, key, _, message_id in members:
             _stop(route, endpoint, delivery_id, key, message_id, call.outcome)
+
+
+LATER = """
+SELECT o.id FROM hub_dispatch o WHERE o.endpoint_id = %s AND o.route = %s AND o.lane = %s AND o.status = 'waiting'
+AND o.id > %s AND EXISTS (SELECT 1 FROM hub_delivery d WHERE d.dispatch_id = o.id AND d.status = 'sending'
+    AND d.key = ANY(%s::text[])) ORDER BY o.id
+"""
+APART = """
+UPDATE hub_dispatch SET status = 'rejected', code = 'BEHIND', settled_at = now(),
+    text = 'Not sent: an earlier call of its keys was refused. Its deliveries wait for another one.'
+WHERE id = ANY(%s::uuid[]) AND status = 'waiting'
+"""
+
+
+def _take_apart(route: Outbound, endpoint: Endpoint, call: Call, lane: int, keys: Sequence[str]) -> None:
+    """Calls of the lane that come later, carry one of the keys, and are surely not done: their deliveries wait anew."""
+    behind = [id_ for (id_,) in bulk.fetch(LATER, [endpoint.pk, route.name, lane, call.id, bulk.texts(keys)])]
+    if not behind:
+        return
+    bulk.run(APART, [bulk.uuids(behind)])
+    route.settle([(id_, Outcome("rejected", code="BEHIND", text="Not sent.")) for id_ in behind], by=access.SYSTEM)
+    members = bulk.fetch(
+        "SELECT id FROM hub_delivery WHERE dispatch_id = ANY(%s::uuid[]) AND status = 'sending'", [bulk.uuids(behind)]
+    )
+    dispatches.put_back([id_ for (id_,) in members])
 
 
 def _stop(

@@ -21,7 +21,7 @@ TONES = {
     "given_up": "bad", "circuit_open": "bad", "circuit_half_open": "wait",
     "in_house": "wait", "discharged": "ok", "final_billed": "ok", "cancelled": "off", "merged": "off",
     "planned": "hold", "waiting_approval": "hold", "running": "wait", "done": "ok", "moving": "wait",
-    "failed": "bad", "replaced": "off",
+    "failed": "bad", "replaced": "off", "draining": "wait", "drained": "hold",
     "reading": "wait", "loaded": "ok", "name_taken": "hold", "quarantined": "bad",
 }  # fmt: skip
 SIGNS = {"USD": "$", "EUR": "€", "GBP": "£"}

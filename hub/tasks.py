@@ -2,7 +2,8 @@
 
 import gc
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import structlog
@@ -21,11 +22,13 @@ from hub import (
     pipeline,
     queue,
     replaying,
+    resending,
     sending,
     verdicts,
     verification,
 )
 from hub import retention as keeping
+from hub.alerts import digests, webhooks
 from hub.alerts import watch as watching
 from hub.api import idempotency
 from hub.models import Endpoint
@@ -65,6 +68,16 @@ def _linger(step: Callable[[], int], end: float) -> None:
             time.sleep(PAUSE_S)
 
 
+@contextmanager
+def _calm(task: str) -> Iterator[None]:
+    """A database that is away is a warning with a name, not a defect of the task: it comes again by the clock."""
+    try:
+        yield
+    except (OperationalError, InterfaceError) as error:
+        connection.close()  # the next task of this thread opens a new one
+        log.warning("database_away", task=task, error=type(error).__name__)
+
+
 @shared_task
 def work() -> None:
     """Messages, then reactions, until there is nothing to do."""
@@ -93,10 +106,16 @@ def send(endpoint_id: int) -> None:
         roads = sending.roads(endpoint)
         with _bulkhead.enter(endpoint_id, share=bulkheads.share(_bulkhead.threads, partners)) as free:
             if free:
-                _turn(lambda: sum(sending.step(route, endpoint) for route in roads), "send", endpoint_id)
+                resending.step(endpoint)  # at least one in a turn, however much is new
+                _turn(lambda: _send(roads, endpoint), "send", endpoint_id)
     except (OperationalError, InterfaceError) as error:
         connection.close()
         log.warning("database_away", task="send", error=type(error).__name__)
+
+
+def _send(roads: list[Outbound], endpoint: Endpoint) -> int:
+    """What is new first; what somebody wants once more is looked for when nothing is."""
+    return sum(sending.step(route, endpoint) for route in roads) or resending.step(endpoint)
 
 
 @shared_task
@@ -111,13 +130,17 @@ def replay() -> None:
 
 @shared_task
 def sweep() -> None:
-    """Ring for whatever waits: what a lost ring, a dead worker or a time to wait has left behind."""
-    ensure_lanes()
-    queue.ring("work")
-    for endpoint_id in sending.due_endpoints():
-        queue.ring("send", endpoint_id)
-    if replaying.waiting():
-        queue.ring("replay")
+    """Ring for whatever waits: what a lost ring, a dead worker or a time to wait has left behind.
+
+    While the database is away there is nothing to ring for: the next sweep is five seconds away.
+    """
+    with _calm("sweep"):
+        ensure_lanes()
+        queue.ring("work")
+        for endpoint_id in sending.due_endpoints():
+            queue.ring("send", endpoint_id)
+        if replaying.waiting():
+            queue.ring("replay")
 
 
 @shared_task
@@ -135,7 +158,24 @@ def retain() -> None:
 @shared_task
 def watch() -> None:
     """Look at every alert rule, and tell who has to be told."""
-    watching.watch()
+    with _calm("watch"):
+        watching.watch()
+
+
+@shared_task
+def call_webhooks() -> None:
+    """Make the calls to webhooks that are due, for one turn; a second worker may do the same beside it."""
+    end = time.monotonic() + TURN_S
+    with _calm("call_webhooks"):
+        while time.monotonic() < end and webhooks.step():
+            pass
+
+
+@shared_task
+def digest() -> None:
+    """Send the day's digests of alerts that are due."""
+    with _calm("digest"):
+        digests.tell(timezone.now())
 
 
 @shared_task

@@ -69,7 +69,7 @@ def _receive(request: HttpRequest, code: str) -> HttpResponse:
     if not found:
         raise _Problem(422, "IF_PARSE", "The body holds no message.")
     _backlog.refresh()
-    if _backlog.over(endpoint.pk):
+    if endpoint.draining_since is not None or _backlog.over(endpoint.pk):
         return _busy(request, found)
     receipts = inbox.receive(found, now=timezone.now())
     doorbell.work.press()
@@ -136,7 +136,7 @@ def _busy(request: HttpRequest, found: Sequence[Arrival]) -> HttpResponse:
     envelope = found[0].envelope
     wait = {"Retry-After": str(RETRY_AFTER_S)}
     if envelope is None:
-        return _problem(request, _Problem(503, "IF_BUSY", "Too many messages wait to be worked on.", wait))
+        return _problem(request, _Problem(503, "IF_BUSY", "Nothing is taken here now; send it again later.", wait))
     acks = [ack for one in found if one.envelope for ack in answers.replies(one.envelope, answers.BUSY, ids.uuid7())]
     return HttpResponse(b"".join(acks), status=503, content_type=ER7, headers=wait)
 

@@ -17,7 +17,7 @@ from typing import Any
 from django.contrib.auth.models import Permission, User
 from django.utils import timezone
 
-from hub import arrivals, doorkeys, doors, inbox, outbox, pipeline, replaying, sending, tasks, vault
+from hub import arrivals, doorkeys, doors, inbox, outbox, pipeline, replaying, resending, sending, tasks, vault
 from hub.models import Endpoint, FacilityGrant, Partner
 from mappings.models import (
     ChargeCode,
@@ -207,5 +207,5 @@ def run_until_quiet() -> None:
     """Do in this process all that the workers would do, until nothing moves any more."""
     tasks.ensure_lanes()
     doorkeys.forget()
-    while pipeline.drain() + outbox.drain() + sending.drain() + replaying.drain():
+    while pipeline.drain() + outbox.drain() + sending.drain() + resending.drain() + replaying.drain():
         pass

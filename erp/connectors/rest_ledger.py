@@ -115,7 +115,8 @@ def _refused(answer: http.Answer) -> Outcome:
     if answer.status in {404, 405}:  # not the protocol's own refusal: nobody there knows of journals
         text = f"the ERP has no journals at this address ({answer.status}): correct the endpoint's URL"
         return Outcome("retryable", code=str(answer.status), text=text, status=answer.status)
-    if answer.status in {400, 409, 413, 415, 422}:
+    # 409 without the protocol's words: something is in the way, perhaps the same call; it is looked up and sent again.
+    if answer.status in {400, 413, 415, 422}:
         return Outcome("rejected", code=str(answer.status), text="refused without a reason", status=answer.status)
     return Outcome("unknown", code=str(answer.status), text="an answer outside the protocol", status=answer.status)
 

@@ -14,6 +14,7 @@ from hub.admin import (
     replays,
     today,
     trail,
+    webhooks,
 )
 
 __all__ = [
@@ -30,4 +31,5 @@ __all__ = [
     "replays",
     "today",
     "trail",
+    "webhooks",
 ]

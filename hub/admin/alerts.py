@@ -62,7 +62,10 @@ class AlertRuleAdmin(EditableAdmin):
     order = ("name",)
     fieldsets = (
         (None, {"fields": ("name", "kind", "endpoint", "threshold", "active")}),
-        ("Who hears of it", {"fields": ("owner", "mail_to", "urgent", "quiet_from", "quiet_to")}),
+        (
+            "Who hears of it",
+            {"fields": ("owner", "mail_to", "digest_to", "webhook", "urgent", "quiet_from", "quiet_to")},
+        ),
     )
     formfield_overrides = {models.TextField: {"widget": AdminTextareaWidget(attrs={"rows": 3})}}
     columns = (

@@ -6,7 +6,7 @@ from django import forms
 from django.contrib import admin
 from django.db.models import QuerySet
 
-from hub import interventions, navigation, probing, shapes
+from hub import draining, interventions, navigation, probing, shapes
 from hub.admin import verbs
 from hub.admin.base import Block, EditableAdmin
 from hub.admin.columns import Column, Filter, by_field
@@ -21,6 +21,9 @@ def state(row: Any) -> Any:
         return shapes.pill("inactive", "Inactive")
     if getattr(row, "paused", False):
         return shapes.pill("paused", "Paused")
+    if getattr(row, "draining_since", None) is not None:
+        found = draining.state(row)
+        return shapes.pill(found, found.capitalize())
     circuit = getattr(row, "breaker", None)
     if circuit is not None and circuit.status != "closed":
         return shapes.pill(f"circuit_{circuit.status}", CIRCUITS[circuit.status])
@@ -142,6 +145,16 @@ def _resume(endpoint: Endpoint, data: dict[str, Any], by: Any) -> str:
     return f"{endpoint.name} goes on."
 
 
+def _drain(endpoint: Endpoint, data: dict[str, Any], by: Any) -> str:
+    draining.drain(endpoint, reason=data["reason"], by=by)
+    return f"{endpoint.name} takes nothing new. This page says when it is drained."
+
+
+def _take_again(endpoint: Endpoint, data: dict[str, Any], by: Any) -> str:
+    draining.take_again(endpoint, by=by)
+    return f"{endpoint.name} takes what is new again."
+
+
 def _open_circuit(endpoint: Endpoint, data: dict[str, Any], by: Any) -> str:
     breaker = interventions.open_circuit(endpoint, reason=data["reason"], by=by)
     assert breaker.probe_at is not None
@@ -192,6 +205,7 @@ class EndpointAdmin(EditableAdmin):
         ("Terms", {"fields": ("concurrency", "backlog_limit", "silent_after_minutes", "settings")}),
     )
     sending_fieldsets = (
+        ("What goes out", {"fields": ("shadow",)}),
         ("Pace of calls", {"fields": ("calls_per_minute", "calls_burst")}),
         ("Trying again", {"fields": ("retry_first_s", "retry_factor", "retry_cap_s", "retry_age_h")}),
         ("When the partner is away", {"fields": ("breaker_failures", "breaker_pause_s", "breaker_cap_s")}),
@@ -218,6 +232,15 @@ class EndpointAdmin(EditableAdmin):
         ),
         verbs.Verb("probe", "Test the connection", "hub.change_endpoint", _probe, lambda e, by: probing.can(e)),
         verbs.Verb("resume", "Resume", "hub.pause_endpoint", _resume, lambda e, by: e.paused, tone="primary"),
+        verbs.Verb(
+            "drain", "Drain…", "hub.drain_endpoint", _drain, lambda e, by: e.active and e.draining_since is None,
+            verbs.ReasonForm, help="Takes nothing new, finishes what is open, then says that it is drained: before the "
+            "partner moves, or the endpoint is switched off. Senders are told to wait; new deliveries wait here.",
+        ),
+        verbs.Verb(
+            "take_again", "Take again", "hub.drain_endpoint", _take_again,
+            lambda e, by: e.draining_since is not None, tone="primary",
+        ),
         verbs.Verb(
             "open_circuit", "Open the circuit…", "hub.switch_breaker", _open_circuit,
             _circuit_is("closed", "half_open"), verbs.ReasonForm,
@@ -257,7 +280,9 @@ class EndpointAdmin(EditableAdmin):
         return state(row)
 
     def under(self, row: Endpoint) -> str:
-        """Why nothing is sent, where a circuit is open."""
+        """What is left where it is drained, and why nothing is sent where a circuit is open."""
+        if row.draining_since is not None:
+            return draining.told(row)
         circuit = getattr(row, "breaker", None)
         return circuit_told(row) if circuit is not None and circuit.status != "closed" else ""
 

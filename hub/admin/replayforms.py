@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from hub import selections
 from hub.admin.columns import SPANS
-from hub.models import Delivery, Endpoint, Message
+from hub.models import Delivery, Endpoint, Message, Replay
 from hub.viewer import Viewer
 
 SIDES = {"messages": "in", "deliveries": "out"}
@@ -38,6 +38,11 @@ def _field(name: str, label: str, kind: str, who: Viewer) -> forms.Field:
     return forms.CharField(max_length=selections.TEXT_MAX, **told)
 
 
+def _shadows(who: Viewer) -> list[tuple[str, str]]:
+    doors = who.scope(Endpoint.objects.filter(direction="out", shadow=True, active=True)).order_by("code")
+    return [("", "None"), *((door.code, f"{door.name} ({door.code})") for door in doors)]
+
+
 class PlanForm(forms.Form):
     """What shall be done again, and why."""
 
@@ -46,6 +51,16 @@ class PlanForm(forms.Form):
         self.kind = kind
         for name, known in selections.FILTERS[kind].items():
             self.fields[name] = _field(name, known.label, kind, who)
+        self.sends = kind == "deliveries" and who.may("hub.resend_delivery")
+        if self.sends:
+            self.fields["mode"] = forms.ChoiceField(
+                label="What to do", required=False, choices=list(Replay.MODES.items()),
+                help_text="Sending again takes what was delivered, keeps the key of each call, changes no book, and "
+                "needs a second person always.",
+            )  # fmt: skip
+            self.fields["to"] = forms.ChoiceField(
+                label="Shadow system", required=False, choices=_shadows(who), help_text="For a copy only.",
+            )  # fmt: skip
         most = settings.REPLAY_MAX_ITEMS
         self.fields["limit"] = forms.IntegerField(
             label="At most", min_value=1, max_value=most, initial=min(1000, most), help_text="The oldest first."
@@ -54,6 +69,12 @@ class PlanForm(forms.Form):
             label="Reason", max_length=300, widget=forms.Textarea(attrs={"rows": 2}),
             help_text="Kept for the auditor. No patient names.",
         )  # fmt: skip
+
+    def way(self) -> dict[str, str]:
+        """What to do with them, and where a copy goes."""
+        if not self.sends:
+            return {}
+        return {"mode": self.cleaned_data["mode"] or "again", "to": self.cleaned_data["to"]}
 
     def chosen(self) -> dict[str, str]:
         """The filters as `hub.selections` takes them."""

@@ -158,7 +158,7 @@ class ReplayAdmin(EvidenceAdmin):
             asked = form.cleaned_data
             try:
                 made = replay.plan(
-                    kind, form.chosen(), reason=asked["reason"], limit=asked["limit"], by=who.actor
+                    kind, form.chosen(), reason=asked["reason"], limit=asked["limit"], **form.way(), by=who.actor
                 )  # fmt: skip
             except HubError as error:
                 form.add_error(None, error.text)
@@ -192,6 +192,8 @@ class ReplayAdmin(EvidenceAdmin):
         told = selections.told(row.kind, row.filters)
         return [
             *((f"Chosen by {label.lower()}", shapes.code(value)) for label, value in told),
+            ("What is done", Replay.MODES[row.mode]),
+            *([("To", row.destination.name)] if row.mode == "copy" and row.destination else []),
             ("At most", f"{row.limit:,}"),
             ("Planned", shapes.stamp(row.planned_at)),
             ("By", row.planned_by.get_username() if row.planned_by else "system"),

@@ -76,6 +76,8 @@ def _feed(door: Endpoint, row: Mapping[str, Any] | None, now: datetime) -> Feed:
     limit = timedelta(minutes=door.silent_after_minutes)
     if door.paused:
         state, label = "paused", "Paused"
+    elif door.draining_since is not None:
+        state, label = "draining", "Takes nothing new"
     elif last and (not door.silent_after_minutes or now - last < limit):
         state, label = "talking", "Talking"
     elif not door.silent_after_minutes:
@@ -108,6 +110,8 @@ def partners(who: Viewer, now: datetime) -> Mapping[str, Any]:
 def _health(door: Endpoint, row: Mapping[str, Any] | None) -> tuple[str, str]:
     if door.paused:
         return "paused", "Paused"
+    if door.draining_since is not None:
+        return "draining", "No new calls"
     circuit = getattr(door, "breaker", None)
     if circuit is not None and circuit.status != "closed":
         return f"circuit_{circuit.status}", "Circuit open" if circuit.status == "open" else "Circuit: probing"

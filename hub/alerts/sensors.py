@@ -1,5 +1,6 @@
 """What a rule's kind measures: bounded queries, each giving the subjects for which it is over its threshold now."""
 
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -52,6 +53,7 @@ def _silent(rule: AlertRule, _threshold: float, now: datetime) -> list[Reading]:
     """Each feed has its own patience (`silent_after_minutes`); a paused one and one never heard are not silent."""
     doors = Endpoint.objects.filter(
         direction="in", active=True, paused=False, silent_after_minutes__gt=0, feed_state__isnull=False,
+        draining_since=None,
         **({"pk": rule.endpoint_id} if rule.endpoint_id else {}),
     ).select_related("feed_state")  # fmt: skip
     found = []
@@ -223,6 +225,22 @@ def _days_left(path: Path, now: datetime) -> float | None:
     return (ends - now.astimezone(UTC)) / timedelta(days=1)
 
 
+def _disk(_rule: AlertRule, threshold: float, _now: datetime) -> list[Reading]:
+    """Room for bytes or for files, whichever is less, as the worker that looks sees it. What cannot be seen is told."""
+    found = []
+    for name in sorted({*settings.DISK_PATHS, settings.ARCHIVE_FOLDER} - {""}):
+        try:
+            disk = os.statvfs(name)
+        except OSError as error:
+            found.append(Reading(name[-200:], 0.0, f"{name} cannot be looked at: {error.strerror}."))
+            continue
+        free = 100 * min(disk.f_bavail / max(disk.f_blocks, 1), disk.f_favail / disk.f_files if disk.f_files else 1)
+        if free <= threshold:
+            left = f"{disk.f_bavail * disk.f_frsize / 2**30:,.1f} GiB"
+            found.append(Reading(name[-200:], free, f"The disk of {name} has {free:.1f} % left ({left} for bytes)."))
+    return found
+
+
 SENSORS: Mapping[str, Sensor] = {
     "silent_feed": Sensor("", 0, _silent, "Ask the sender whether it runs, and look at the connection."),
     "below_usual": Sensor(
@@ -236,5 +254,6 @@ SENSORS: Mapping[str, Sensor] = {
     "oldest_delivery": Sensor("seconds", 86_400, _oldest_delivery, "Correct what was refused and retry, or waive it."),
     "stuck_lane": Sensor("seconds", 60, _stuck_lane, "Look for a worker that hangs and end it; others take over."),
     "case_age": Sensor("seconds", 14_400, _case_age, "Assign it to somebody."),
+    "disk": Sensor("per cent", 10, _disk, "Free or add space: a full disk stops the doors. Archives can be moved."),
     "certificate": Sensor("days", 30, _certificate, "Renew it; the listener takes the new file by itself."),
 }  # fmt: skip

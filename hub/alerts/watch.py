@@ -9,7 +9,7 @@ from django.db import Error, transaction
 from django.utils import timezone
 
 from hub import access, bulk, cases, ids
-from hub.alerts import notices, sensors
+from hub.alerts import notices, sensors, webhooks
 from hub.alerts.sensors import Reading
 from hub.models import AlertEpisode, AlertRule
 
@@ -28,7 +28,7 @@ def watch(now: datetime | None = None) -> None:
         if not bulk.fetch("SELECT pg_try_advisory_xact_lock(%s)", [LOCK])[0][0]:
             return
         _hear(now)
-    for rule in AlertRule.objects.filter(active=True).select_related("endpoint"):
+    for rule in AlertRule.objects.filter(active=True).select_related("endpoint", "webhook"):
         try:
             with transaction.atomic():
                 bulk.run("SELECT pg_advisory_xact_lock(%s)", [LOCK])
@@ -57,34 +57,42 @@ def _hear(now: datetime) -> None:
 
 
 def _look(rule: AlertRule, found: Sequence[Reading], now: datetime) -> None:
+    """Begin, go on with and end episodes: one statement for each of the three, however many subjects there are."""
     lasting = {episode.subject: episode for episode in rule.episodes.filter(ended_at=None)}
+    begun, kept = {}, []
     for reading in found:
         episode = lasting.pop(reading.subject, None)
         if episode is None:
-            AlertEpisode.objects.create(
+            begun[reading.subject] = AlertEpisode(
                 rule=rule, subject=reading.subject, text=reading.text, value=reading.value, facility=reading.facility,
                 began_at=now, seen_at=now,
             )  # fmt: skip
         else:
             episode.text, episode.value, episode.seen_at = reading.text, reading.value, now
-            episode.save(update_fields=["text", "value", "seen_at"])
+            kept.append(episode)
+    AlertEpisode.objects.bulk_update(kept, ["text", "value", "seen_at"])
+    webhooks.tell("alert.began", AlertEpisode.objects.bulk_create(begun.values()), now)
     if rule.owner:
         cases.open_many((_case(rule, reading) for reading in found), by=access.SYSTEM)
     _end(list(lasting.values()), now)
 
 
 def _end(over: Sequence[AlertEpisode], now: datetime) -> None:
+    if not over:
+        return
     for episode in over:
         episode.ended_at = now
-        episode.save(update_fields=["ended_at"])
-        subject = _subject(episode.rule_id, episode.subject)
-        cases.close("ALERT", [subject], reason="The condition is over.", by=access.SYSTEM)
+    AlertEpisode.objects.bulk_update(over, ["ended_at"])
+    webhooks.tell("alert.ended", over, now)
+    subjects = [_subject(episode.rule_id, episode.subject) for episode in over]
+    cases.close("ALERT", subjects, reason="The condition is over.", by=access.SYSTEM)
 
 
 def _forget_inactive(now: datetime) -> None:
     """What a rule found that is switched off now is over."""
     with transaction.atomic():
-        _end(list(AlertEpisode.objects.filter(ended_at=None, rule__active=False)), now)
+        over = AlertEpisode.objects.filter(ended_at=None, rule__active=False).select_related("rule__webhook")
+        _end(list(over), now)
 
 
 def _subject(rule_id: int, subject: str) -> str:

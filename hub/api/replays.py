@@ -29,12 +29,14 @@ class DestinationSerializer(serializers.Serializer[Any]):
 
     name = serializers.CharField()
     count = serializers.IntegerField()
+    promise = serializers.CharField(default="", help_text="What the receiver promises about doubles, where it matters.")
 
 
 class ReplaySerializer(serializers.ModelSerializer[Replay]):
     """A plan with what it found when it was made, and how far it has come."""
 
     kind = fields.Choice(Replay.KINDS, "ReplayKind")
+    mode = fields.Choice(Replay.MODES, "ReplayMode")
     status = fields.Choice(Replay.STATUSES, "ReplayStatus")
     filters = serializers.DictField(child=serializers.CharField())
     planned_by = serializers.CharField(source="planned_by.username", default=None, allow_null=True)
@@ -48,7 +50,7 @@ class ReplaySerializer(serializers.ModelSerializer[Replay]):
     class Meta:
         model = Replay
         fields = (
-            "id", "kind", "filters", "limit", "more", "destination", "reason", "status", "facilities",
+            "id", "kind", "mode", "filters", "limit", "more", "destination", "reason", "status", "facilities",
             "needs_approval", "planned_by", "planned_at", "approved_by", "approved_at", "started_at", "finished_at",
             "count", "already", "behind", "closed", "known", "worth", "destinations", "results",
         )  # fmt: skip
@@ -109,6 +111,11 @@ class Plan(fields.Body):
     )
     limit = serializers.IntegerField(required=False, min_value=1, help_text="At most so many, the oldest first.")
     reason = serializers.CharField(max_length=fields.REASON_CHARS)
+    mode = fields.Choice(
+        Replay.MODES, "ReplayMode", required=False, help_text="resend and copy need `hub.resend_delivery` too, and a "
+        "second person always.",
+    )  # fmt: skip
+    to = fields.Text(max_length=40, help_text="Code of the shadow system that a copy goes to.")
 
 
 class Comment(fields.Body):

@@ -14,11 +14,13 @@ from rest_framework.views import APIView
 from hub.api.cases import Cases
 from hub.api.deliveries import Deliveries, Dispatches
 from hub.api.late import Late
+from hub.api.endpoints import Endpoints
 from hub.api.lineage import Lineage
 from hub.api.messages import Messages
 from hub.api.replays import Replays
 from hub.api.router import router
 
+router.register("endpoints", Endpoints, basename="endpoints")
 router.register("messages", Messages, basename="messages")
 router.register("deliveries", Deliveries, basename="deliveries")
 router.register("dispatches", Dispatches, basename="dispatches")

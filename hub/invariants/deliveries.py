@@ -34,7 +34,8 @@ FROM hub_delivery d WHERE d.status = 'sending' AND NOT EXISTS (
 STILL = f"""
 SELECT 'delivery:' || d.id, 'it waits for more than an hour and nobody works on its lane', NULL::numeric
 FROM hub_delivery d LEFT JOIN hub_endpoint e ON e.id = d.endpoint_id
-WHERE d.status = 'pending' AND d.id < %(stale_id)s AND NOT coalesce(e.paused OR NOT e.active, false) AND NOT EXISTS (
+WHERE d.status = 'pending' AND d.id < %(stale_id)s
+AND NOT coalesce(e.paused OR e.draining_since IS NOT NULL OR NOT e.active, false) AND NOT EXISTS (
     SELECT 1 FROM hub_lane l WHERE l.queue = {QUEUE} AND l.number = d.lane AND l.served_at > %(stale)s
 )
 """  # noqa: S608  (our own words)
@@ -66,7 +67,7 @@ WHERE NOT EXISTS (SELECT 1 FROM hub_delivery d WHERE d.fact_id = f.id AND d.rout
 SENDS = """
 SELECT 'fact:' || f.id, 'it has no delivery to ' || e.code, NULL::numeric
 FROM unnest(%(sent)s::text[], %(roads)s::text[], %(formats)s::text[]) w(fact, route, format)
-JOIN hub_endpoint e ON e.direction = 'out' AND e.active AND e.format = w.format
+JOIN hub_endpoint e ON e.direction = 'out' AND e.active AND NOT e.shadow AND e.format = w.format
 JOIN LATERAL (
     SELECT max(h.history_date) + interval '1 minute' AS at FROM hub_historicalendpoint h WHERE h.id = e.id
 ) changed ON true
@@ -85,7 +86,8 @@ WHERE c.token IS NOT NULL AND c.leased_until < now() - make_interval(secs => %(l
         WHERE m.lane = c.number AND m.status = 'received' AND NOT e.paused))
     OR EXISTS (SELECT 1 FROM hub_delivery d LEFT JOIN hub_endpoint e ON e.id = d.endpoint_id
         WHERE d.route = split_part(c.queue, '@', 1) AND coalesce(e.code, '') = split_part(c.queue, '@', 2)
-        AND d.lane = c.number AND d.status = 'pending' AND NOT coalesce(e.paused OR NOT e.active, false))
+        AND d.lane = c.number AND d.status = 'pending'
+AND NOT coalesce(e.paused OR e.draining_since IS NOT NULL OR NOT e.active, false))
     OR EXISTS (SELECT 1 FROM hub_dispatch o JOIN hub_endpoint e ON e.id = o.endpoint_id
         WHERE o.route || '@' || e.code = c.queue AND o.lane = c.number AND e.active AND NOT e.paused
         AND o.status IN ('sending', 'waiting', 'in_doubt') AND o.due_at < now())

@@ -5,6 +5,7 @@ from hub.models.alerts import AlertEpisode, AlertRule, FeedState
 from hub.models.audit import AuditEntry
 from hub.models.cases import ExceptionCase, Waiting
 from hub.models.deliveries import Delivery, Dispatch
+from hub.models.digests import Digest
 from hub.models.facts import Fact
 from hub.models.files import InboundFile
 from hub.models.gates import Breaker, Bucket
@@ -14,6 +15,8 @@ from hub.models.lanes import Lane, Stop
 from hub.models.messages import Message, MessageKey
 from hub.models.partners import Endpoint, Partner
 from hub.models.replays import Replay, ReplayItem, Resubmission
+from hub.models.resends import Resend
+from hub.models.webhooks import Webhook, WebhookCall, WebhookTry
 
 __all__ = [
     "AlertEpisode",
@@ -25,6 +28,7 @@ __all__ = [
     "BusinessCalendar",
     "Deadline",
     "Delivery",
+    "Digest",
     "Dispatch",
     "Endpoint",
     "ExceptionCase",
@@ -41,9 +45,13 @@ __all__ = [
     "Partner",
     "Replay",
     "ReplayItem",
+    "Resend",
     "Resubmission",
     "SavedAnswer",
     "Stop",
     "Waiting",
     "Watermark",
+    "Webhook",
+    "WebhookCall",
+    "WebhookTry",
 ]

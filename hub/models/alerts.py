@@ -25,6 +25,7 @@ class AlertRule(models.Model):
         "stuck_lane": "A worker keeps a lane longer than its lease",
         "case_age": "A case of high severity is not taken",
         "certificate": "A listener's certificate runs out",
+        "disk": "A disk is nearly full",
     }
     name = models.CharField(max_length=120, unique=True)
     kind = models.CharField(max_length=20, choices=KINDS.items())
@@ -41,6 +42,13 @@ class AlertRule(models.Model):
         help_text="Gets a case while it lasts; empty: no case.",
     )
     mail_to = models.TextField(blank=True, help_text="Addresses, one a line: told when it begins and when it is over.")
+    digest_to = models.TextField(
+        blank=True, default="", db_default="", help_text="Addresses, one a line: get one summary a day instead."
+    )
+    webhook = models.ForeignKey(
+        "hub.Webhook", models.PROTECT, null=True, blank=True, related_name="rules",
+        help_text="A system that is called when it begins and when it is over.",
+    )  # fmt: skip
     urgent = models.BooleanField(default=False, help_text="Is told in quiet hours, too.")
     quiet_from = models.TimeField(null=True, blank=True, help_text="From then on what is not urgent waits …")
     quiet_to = models.TimeField(null=True, blank=True, help_text="… until then (the server's time zone).")
@@ -65,21 +73,30 @@ class AlertRule(models.Model):
         return self.name
 
     def addresses(self) -> list[str]:
-        """Whom to write to."""
-        return [address for line in self.mail_to.splitlines() for address in [line.strip()] if address]
+        """Whom to write to when it begins and when it is over."""
+        return _addresses(self.mail_to)
+
+    def digest_addresses(self) -> list[str]:
+        """Whom to write to once a day."""
+        return _addresses(self.digest_to)
 
     def clean(self) -> None:
         """Addresses are addresses, quiet hours have both ends: said beside the field that is wrong."""
         wrong: dict[str, Any] = {}
-        for address in self.addresses():
-            try:
-                validate_email(address)
-            except ValidationError:
-                wrong["mail_to"] = f"{address} is no e-mail address; write one a line."
+        for field in ("mail_to", "digest_to"):
+            for address in _addresses(getattr(self, field)):
+                try:
+                    validate_email(address)
+                except ValidationError:
+                    wrong[field] = f"{address} is no e-mail address; write one a line."
         if (self.quiet_from is None) != (self.quiet_to is None):
             wrong["quiet_to"] = "Give both ends of the quiet hours, or neither."
         if wrong:
             raise ValidationError(wrong)
+
+
+def _addresses(text: str) -> list[str]:
+    return [address for line in text.splitlines() for address in [line.strip()] if address]
 
 
 class AlertEpisode(models.Model):

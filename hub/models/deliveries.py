@@ -44,7 +44,11 @@ class Delivery(models.Model):
 
     class Meta:
         verbose_name_plural = "deliveries"
-        permissions = (("retry_delivery", "Can retry a delivery"), ("waive_delivery", "Can waive a delivery"))
+        permissions = (
+            ("retry_delivery", "Can retry a delivery"),
+            ("waive_delivery", "Can waive a delivery"),
+            ("resend_delivery", "Can plan to send again, or to a shadow system, what a partner has"),
+        )
         indexes = (
             models.Index(
                 fields=["route", "endpoint", "lane", "id"],
@@ -79,7 +83,10 @@ class Dispatch(models.Model):
 
     MOVES = {
         "sending": ["delivered", "waiting", "in_doubt", "rejected", "given_up"],  # claimed, the call is under way
-        "waiting": ["sending"],  # will be tried again at `due_at`, with the same key
+        "waiting": [
+            "sending",  # will be tried again at `due_at`, with the same key
+            "rejected",  # taken apart: an earlier call of its keys was refused, and nothing overtakes it
+        ],
         "in_doubt": [
             "delivered",
             "sending",

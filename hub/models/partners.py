@@ -93,6 +93,11 @@ class Endpoint(models.Model):
     settings = models.JSONField(default=dict, blank=True)
     secret = models.TextField(blank=True, editable=False)
     paused = models.BooleanField(default=False, help_text="Nothing is read or sent; what arrives is still stored.")
+    draining_since = models.DateTimeField(null=True, blank=True, editable=False)  # since then it takes nothing new
+    shadow = models.BooleanField(
+        default=False, db_default=False, help_text="A test or shadow system: gets nothing by itself, only what a "
+        "replay sends to it.",
+    )  # fmt: skip
     active = models.BooleanField(default=True)
     history = HistoricalRecords(excluded_fields=["secret"])
 
@@ -100,11 +105,17 @@ class Endpoint(models.Model):
         ordering = ("code",)
         permissions = (
             ("pause_endpoint", "Can pause and resume an endpoint"),
+            ("drain_endpoint", "Can drain an endpoint and let it take again"),
             ("switch_breaker", "Can open and close the circuit of an endpoint"),
             ("post_inbound", "Can hand in documents through an HTTP door"),
         )
         constraints = (
             models.CheckConstraint(condition=models.Q(direction__in=["in", "out"]), name="endpoint_direction_is_known"),
+            models.CheckConstraint(
+                condition=models.Q(shadow=False) | models.Q(direction="out"),
+                name="endpoint_shadow_is_outbound",
+                violation_error_message="Only an outbound endpoint can be a shadow system.",
+            ),
             models.CheckConstraint(condition=models.Q(concurrency__gte=1), name="endpoint_concurrency_is_positive"),
             models.CheckConstraint(
                 condition=models.Q(

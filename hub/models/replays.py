@@ -31,7 +31,13 @@ class Replay(models.Model):
         "cancelled": "Cancelled",
     }
     KINDS = {"messages": "Messages", "deliveries": "Deliveries"}
+    MODES = {
+        "again": "Do again what did not go through",
+        "resend": "Send again to the partner what it was sent",
+        "copy": "Send a copy to a shadow system",
+    }
     kind = models.CharField(max_length=10, choices=KINDS.items())
+    mode = models.CharField(max_length=6, choices=MODES.items(), default="again", db_default="again")
     filters = models.JSONField()  # as `hub.selections` knows them: {"status": "stopped", "since": "..."}
     limit = models.PositiveIntegerField()  # at most so many were chosen, the oldest first
     more = models.BooleanField(default=False)  # the filters matched more than that
@@ -76,6 +82,12 @@ class Replay(models.Model):
             ),
             models.CheckConstraint(
                 condition=models.Q(kind__in=["messages", "deliveries"]), name="replay_kind_is_known"
+            ),
+            models.CheckConstraint(
+                condition=models.Q(mode="again")
+                | models.Q(mode="resend", kind="deliveries", needs_approval=True)
+                | models.Q(mode="copy", kind="deliveries", needs_approval=True, destination__isnull=False),
+                name="replay_sends_again_with_four_eyes",
             ),
             models.CheckConstraint(
                 condition=models.Q(approved_by__isnull=True) | ~models.Q(approved_by=models.F("planned_by")),

@@ -48,7 +48,8 @@ class _Guarded(httpcore2.SyncBackend):
         return super().connect_tcp(last, port, *args, **kwargs)
 
 
-def _transport(*, plain: bool) -> httpx2.HTTPTransport:
+def guarded(*, plain: bool) -> httpx2.HTTPTransport:
+    """A transport that connects to checked addresses only; `plain` where nothing encrypts the connection."""
     transport = httpx2.HTTPTransport(trust_env=False)
     # The one way to give httpx a connection of our own making and keep its names for what goes wrong.
     transport._pool = httpcore2.ConnectionPool(
@@ -79,7 +80,7 @@ class _Clients:
             headers = {"Authorization": f"Bearer {vault.open_(endpoint.secret)}"} if endpoint.secret else {}
             client = httpx2.Client(
                 base_url=base_url, headers=headers, follow_redirects=False, trust_env=False,
-                transport=_transport(plain=not base_url.lower().startswith("https:")),
+                transport=guarded(plain=not base_url.lower().startswith("https:")),
                 timeout=httpx2.Timeout(read, connect=connect),
             )  # fmt: skip
             self._clients[endpoint.pk] = (made_for, client)
@@ -108,6 +109,8 @@ def send(
 ) -> Answer:
     """One request. Raises `Transient` when nothing was done, `Throttled` on 429 or 503, `OutcomeUnknown` otherwise.
 
+    408 and 425 say that the partner never looked at it: it is sent again (reliability R-7).
+
     5xx answers other than 503 are unknown: the partner may have done it and failed to say so.
     """
     headers = tracing.carrier()
@@ -125,6 +128,8 @@ def send(
     if answer.status in {429, 503}:
         after = _seconds(answer.headers.get("retry-after"))
         raise Throttled("ERP_UNREACHABLE", f"the partner answered {answer.status}", retry_after_s=after)
+    if answer.status in {408, 425}:
+        raise Transient("ERP_UNREACHABLE", f"the partner answered {answer.status} and did not look at it")
     if answer.status >= 500:
         raise OutcomeUnknown("ERP_AMBIGUOUS", f"the partner answered {answer.status}")
     return answer

@@ -121,8 +121,19 @@ def test_the_page_is_for_those_who_may_see_charges_of_the_facility(sound: world.
 def test_a_page_that_would_take_too_long_asks_for_fewer_days(sound: world.Erp, monkeypatch: pytest.MonkeyPatch) -> None:
     """The database ends the statement; the reader is told what to choose."""
     monkeypatch.setattr(reconciliation, "SUMS", "SELECT pg_sleep(30)")
-    monkeypatch.setattr("billing.reconciliation_pages.PATIENCE_S", 0.05)
+    monkeypatch.setattr("billing.reconciliation.PATIENCE_S", 0.05)
     assert "These days hold too much" in text(browser(*SEEN).get(reverse("admin:reconciliation")))
+
+
+def test_the_api_has_the_same_patience_and_says_what_to_ask_for(
+    sound: world.Erp, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """503 with a sentence, and a caller that goes on; without its words no question holds the database."""
+    monkeypatch.setattr(reconciliation, "SUMS", "SELECT pg_sleep(30)")
+    monkeypatch.setattr(reconciliation, "PATIENCE_S", 0.05)
+    answer = browser(*SEEN).get("/api/v1/reconciliation")
+    assert (answer.status_code, answer.json()["code"]) == (503, "API_UNAVAILABLE")
+    assert "ask for fewer days" in answer.json()["detail"]
 
 
 @pytest.mark.parametrize("query", [{"day": "2026-13-45"}, {"day": "1200-01-01"}, {"span": "100d"}, {"day": "x" * 900}])

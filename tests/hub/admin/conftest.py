@@ -21,6 +21,7 @@ from hub.models import (
     BusinessCalendar,
     Deadline,
     Delivery,
+    Digest,
     Dispatch,
     Endpoint,
     ExceptionCase,
@@ -30,6 +31,8 @@ from hub.models import (
     Message,
     Overdue,
     Partner,
+    Webhook,
+    WebhookCall,
 )
 from mappings.models import Facility, Item, Location, Mapping, PayerClass, Vendor
 from tests import world
@@ -108,7 +111,7 @@ def house(traffic: Endpoint) -> Endpoint:
         prefix="abc", digest=b"x" * 64, name="warehouse", user=User.objects.get(username="author"),
         scopes=["charges.read"], expires_at=now + timedelta(days=9),
     )  # fmt: skip
-    AlertEpisode.objects.create(
+    episode = AlertEpisode.objects.create(
         rule=AlertRule.objects.get(kind="oldest_call"), subject="summit", value=7200, began_at=now, seen_at=now,
         text="A call to Summit ledger is not settled for 2 h.",
     )  # fmt: skip
@@ -131,6 +134,11 @@ def house(traffic: Endpoint) -> Endpoint:
         last_seen_at=now, status="quarantined", lies_in="quarantine/charges.hl7", problem_code="IF_BATCH_COUNT",
         problem="The file is not what its trailer says: BTS-1 says 4, found 3.", settled_at=now,
     )  # fmt: skip
+    webhook = Webhook.objects.create(name="pager", url="http://pager.example.org/hooks/throughline")
+    WebhookCall.objects.create(
+        webhook=webhook, episode=episode, event="alert.began", body="{}", due_at=now, created_at=now
+    )
+    Digest.objects.create(recipient="ines@hospital.example", day=now.date(), until=now, taken_at=now, told_at=now)
     replay.plan("messages", {"status": "held"}, reason="a reason", by=access.SYSTEM)
     audit.record("cases.assign", by=access.SYSTEM, subject=ExceptionCase.objects.first(), reason="a reason")
     return traffic

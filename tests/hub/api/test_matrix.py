@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import pytest
 from django.urls import get_resolver
+from django.utils import timezone
 
 from hub import ids, roles
 from hub.access import ROLES
@@ -51,6 +52,20 @@ def proposed(facility: str) -> Any:
     return rows.mapping(facility)
 
 
+def taking(facility: str) -> Any:
+    """An endpoint that takes what is new."""
+    made = rows.endpoint(facility)
+    type(made).objects.filter(pk=made.pk).update(draining_since=None)
+    return made
+
+
+def drained(facility: str) -> Any:
+    """An endpoint that takes nothing new."""
+    made = rows.endpoint(facility)
+    type(made).objects.filter(pk=made.pk).update(draining_since=timezone.now())
+    return made
+
+
 def replay_in(status: str) -> Callable[[str], Any]:
     """A replay of one facility in this status."""
     return lambda facility: rows.replay(facility, status)
@@ -64,7 +79,14 @@ MASTERS = tuple(
     f"mappings.view_{name}" for name in ("costcenter", "glaccount", "department", "item", "facility", "serviceline")
 )
 PROPOSAL = {"partner": "carebill", "domain": "department", "source_code": "CATH", "target_code": "NO-SUCH"}
+SEE, PAUSE, DRAIN = "hub.view_endpoint", "hub.pause_endpoint", "hub.drain_endpoint"
 MATRIX = {
+    ("GET", "endpoints"): Entry((SEE,), listed("endpoints"), hides=False),
+    ("GET", "endpoints/{pk}"): Entry((SEE,), below("endpoints", rows.endpoint)),
+    ("POST", "endpoints/{pk}/pause"): Entry((SEE, PAUSE), below("endpoints", rows.endpoint, "pause")),
+    ("POST", "endpoints/{pk}/resume"): Entry((SEE, PAUSE), below("endpoints", rows.endpoint, "resume")),
+    ("POST", "endpoints/{pk}/drain"): Entry((SEE, DRAIN), below("endpoints", taking, "drain"), WHY),
+    ("POST", "endpoints/{pk}/take_again"): Entry((SEE, DRAIN), below("endpoints", drained, "take_again")),
     ("GET", "messages"): Entry((V_MESSAGE,), listed("messages"), hides=False),
     ("GET", "messages/{pk}"): Entry((V_MESSAGE,), below("messages", rows.message)),
     ("GET", "messages/{pk}/lineage"): Entry(
@@ -200,7 +222,7 @@ def _end(path: str, start: int) -> int:
 def test_INV_21_every_route_has_an_entry_and_every_entry_a_route() -> None:
     """A new route is told here what it needs, or this fails."""
     assert routes() == set(MATRIX)
-    assert len(MATRIX) == 46
+    assert len(MATRIX) == 53
 
 
 @pytest.fixture(scope="module")

@@ -18,7 +18,7 @@ from tests.hub.api.test_matrix import MATRIX
 WRITABLE = {
     "CommentRequest": {"reason"},
     "EditedRequest": {"base64", "reason"},
-    "PlanRequest": {"kind", "filters", "limit", "reason"},
+    "PlanRequest": {"kind", "filters", "limit", "mode", "reason", "to"},
     "AssignmentRequest": {"to"},
     "ProposalRequest": {
         "partner", "domain", "source_code", "target_code", "facility", "valid_from", "valid_to", "reason",
