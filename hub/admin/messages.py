@@ -144,7 +144,7 @@ class MessageAdmin(EvidenceAdmin):
         if shown:
             reason = form.cleaned_data["reason"]
             audit.record("messages.reveal", by=who.actor, subject=message, reason=reason)
-        segments, unreadable = raw.segments(bytes(message.raw), full=True, reveal=shown)
+        segments, unreadable = raw.of(message, full=True, reveal=shown)
         extra = {"segments": segments, "unreadable": unreadable, "revealed": shown, "reveal_form": form}
         return self.page(request, message, extra)
 
@@ -186,7 +186,7 @@ class MessageAdmin(EvidenceAdmin):
         full = who.may("hub.view_raw_message")
         extra = dict(extra_context or {})
         if "segments" not in extra:
-            segments, unreadable = raw.segments(bytes(row.raw), full=full)
+            segments, unreadable = raw.of(row, full=full)
             extra |= {"segments": segments, "unreadable": unreadable, "reveal_form": verbs.ReasonForm(prefix="reveal")}
         extra |= resubmitting.context(row, who)
         extra |= {"full": full, "reveal_url": reverse("admin:hub_message_reveal", args=[row.pk])}

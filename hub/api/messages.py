@@ -9,7 +9,7 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from hub import audit, interventions, resubmission
+from hub import audit, bodies, interventions, resubmission
 from hub.api import fields, filters, resources
 from hub.models import Message, MessageKey
 
@@ -116,7 +116,7 @@ class Messages(resources.Resource):
         """
         message = self.get_object()
         audit.record("messages.view_raw", by=self.by, subject=message, correlation_id=message.correlation_id)
-        shown = base64.b64encode(bytes(message.raw)).decode()
+        shown = base64.b64encode(bodies.of(message)).decode()
         return Response({"id": message.pk, "sha256": bytes(message.sha256).hex(), "base64": shown})
 
     @resources.verb()
