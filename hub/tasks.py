@@ -18,6 +18,8 @@ from hub.alerts import watch as watching
 from hub.api import idempotency
 from hub.models import Endpoint
 from hub.routing import Outbound, Reaction, registry
+from hub.search import indexing
+from hub.vault import VaultError
 
 log = structlog.get_logger(__name__)
 # A task looks around so long for more work before it ends, and never runs longer than its turn: others wait too.
@@ -98,6 +100,18 @@ def replay() -> None:
 
 
 @shared_task
+def index() -> None:
+    """The next segments of the blind index; ends at once when the inbox has a backlog."""
+    try:
+        _turn(indexing.step, "index")
+    except VaultError as error:  # the nightly verification names the message; search goes on without its segment
+        log.error("index_stopped", code=error.code)
+    except (OperationalError, InterfaceError) as error:
+        connection.close()
+        log.warning("database_away", task="index", error=type(error).__name__)
+
+
+@shared_task
 def sweep() -> None:
     """Ring for whatever waits: what a lost ring, a dead worker or a time to wait has left behind."""
     ensure_lanes()
@@ -106,6 +120,8 @@ def sweep() -> None:
         queue.ring("send", endpoint_id)
     if replaying.waiting():
         queue.ring("replay")
+    if indexing.waiting():
+        queue.ring("index")
 
 
 @shared_task

@@ -12,6 +12,7 @@ from hub.models.lanes import Lane, Stop
 from hub.models.messages import Message, MessageKey
 from hub.models.partners import Endpoint, Partner
 from hub.models.replays import Replay, ReplayItem, Resubmission
+from hub.models.search import ContentSegment
 
 __all__ = [
     "AlertEpisode",
@@ -20,6 +21,7 @@ __all__ = [
     "AuditEntry",
     "Breaker",
     "Bucket",
+    "ContentSegment",
     "Delivery",
     "Dispatch",
     "Endpoint",
