@@ -37,7 +37,8 @@ def fill(hub: Hub, rows: int) -> float:
         subprocess.Popen([*command, *wanted[number::FILLERS]], cwd=ROOT, env=hub.environment)
         for number in range(FILLERS)
     ]
-    if any([process.wait() for process in processes]):
+    codes = [process.wait() for process in processes]
+    if any(codes):
         raise RuntimeError("filling failed: its error stands above")
     return time.monotonic() - begun
 

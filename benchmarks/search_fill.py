@@ -29,8 +29,8 @@ NAMES = [first + second for first in ("AND", "BER", "CAR", "DOR", "EST", "FRI", 
 ITEMS = [f"ITM{number:05}" for number in range(5000)]
 TEXT = (
     "MSH|^~\\&|CAREBILL|RIVER|HUB|HUB|%(stamp)s||DFT^P03^DFT_P03|%(control)s|P|2.5.1\rEVN|P03|%(stamp)s\r"
-    "PID|1||MRN%(account)s^^^RIVER^MR||%(name)s^%(given)s||19%(yy)02d0%(m)d1%(d)d|F|||%(house)d MAIN STREET^^DES MOINES^IA"
-    "^50309||||||||%(account)s^^^RIVER^AN\rPV1|1|I|EP^%(house)d^A|||||||CAR|||||||||V%(account)s\r"
+    "PID|1||MRN%(account)s^^^RIVER^MR||%(name)s^%(given)s||19%(yy)02d0%(m)d1%(d)d|F|||%(house)d MAIN STREET^^DES MOINES"
+    "^IA^50309||||||||%(account)s^^^RIVER^AN\rPV1|1|I|EP^%(house)d^A|||||||CAR|||||||||V%(account)s\r"
     "FT1|1|%(control)sA||%(day)s||CG|%(item)s||SYNTHETIC LINE OF A CHARGE|1|2000.10||EP|||||||||ORD%(order)d\r"
     "FT1|2|%(control)sB||%(day)s||CG|BALLOON||SYNTHETIC LINE OF A CHARGE|2|620||OR|||||||||\r"
     "FT1|3|%(control)sC||%(day)s||CG|GAUZE||SYNTHETIC LINE OF A CHARGE|3|13.50||OR|||||||||\r"

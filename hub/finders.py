@@ -19,9 +19,7 @@ from hub.search.walk import BUDGET_S, PAGE, Found, visible, walk
 VALUE_MAX = 200
 LAST = UUID(int=(1 << 128) - 1)
 AT_ONCE = 2000  # messages whose rows one statement of a `Filtered` finder looks at
-CHUNK = f"""
-SELECT id FROM hub_message WHERE id >= %s AND id < %s ORDER BY id DESC OFFSET {AT_ONCE - 1} LIMIT 1
-"""
+CHUNK = "SELECT id FROM hub_message WHERE id >= %s AND id < %s ORDER BY id DESC OFFSET %s LIMIT 1"
 MINE = "SELECT id FROM hub_message WHERE id = ANY(%s::uuid[]) AND endpoint_id = ANY(%s::bigint[])"
 
 
@@ -162,7 +160,7 @@ class _Rows:
     tokens: Sequence[str]
 
     def look(self, low: UUID, before: UUID, doors: list[int] | None) -> tuple[list[UUID], UUID | None]:
-        chunk = bulk.fetch(CHUNK, [low, before])
+        chunk = bulk.fetch(CHUNK, [low, before, AT_ONCE - 1])
         start = chunk[0][0] if chunk else low
         rows = bulk.fetch(self.finder.sql, {"value": self.value, "low": start, "before": before})
         return _mine([id_ for (id_,) in rows], doors), start if chunk else None

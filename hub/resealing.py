@@ -13,9 +13,7 @@ from hub.vault import VaultError
 
 AT_ONCE = 500
 # Only the head of each row is read to tell which are stale: a run that goes on where one was broken off skips quickly.
-STALE = f"""
-SELECT id, raw FROM hub_message WHERE id > %s AND substring(raw FROM 1 FOR %s) <> %s ORDER BY id LIMIT {AT_ONCE}
-"""
+STALE = "SELECT id, raw FROM hub_message WHERE id > %s AND substring(raw FROM 1 FOR %s) <> %s ORDER BY id LIMIT %s"
 # Whatever else happens to the row meanwhile stays: only its bytes are exchanged, and only if they are still the same.
 WRITE = """
 UPDATE hub_message m SET raw = n.raw FROM unnest(%b::uuid[], %b::bytea[], %b::bytea[]) n(id, old, raw)
@@ -34,16 +32,16 @@ class Progress:
 
 
 def messages(after: str = "") -> Iterator[Progress]:
-    """Seal all messages after this id that the first key did not seal. Each batch is a transaction and an audit entry."""
+    """Seal what the first key did not seal, after this id. Each batch is a transaction and an audit entry."""
     try:
         last = UUID(after) if after else UUID(int=0)
     except ValueError as error:
         raise Refused("VAULT_AFTER", f"{after[:60]!r} is no message id: leave --after out to begin anew.") from error
     head = bodies.head_of(vault.first()[0])
     done = 0
-    while rows := bulk.fetch(STALE, [last, len(head), head]):
+    while rows := bulk.fetch(STALE, [last, len(head), head, AT_ONCE]):
         last = rows[-1][0]
-        opened, failed = _open([(id_, bytes(raw)) for id_, raw in rows])
+        opened, failed = _open(rows)
         with transaction.atomic():
             sealed = bodies.seal([(id_, raw) for id_, _, raw in opened])
             columns = [[id_ for id_, _, _ in opened], [old for _, old, _ in opened], sealed]

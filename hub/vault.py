@@ -1,8 +1,8 @@
 """The keyring of the environment (THROUGHLINE_VAULT_KEYS), and partners' secrets sealed with AES-256-GCM under it.
 
-Messages' bytes are sealed with keys that are derived from the same ring: see `hub.bodies`. A sealed text reads `v1.<key id>.<nonce and ciphertext>`; the key id is bound to the ciphertext. The first key of the
-ring seals, all of them open, so that a new key is put in front, `manage.py rotate_vault` seals everything anew, and
-then the old key is taken away.
+A sealed secret reads `v1.<key id>.<nonce and ciphertext>`; the key id is bound to the ciphertext. Messages' bytes are
+sealed with keys that are derived from the same ring (`hub.bodies`). The first key of the ring seals, all of them open,
+so that a new key is put in front, `manage.py rotate_vault` seals everything anew, and the old key is taken away.
 """
 
 import base64

@@ -66,9 +66,7 @@ class ThroughlineAdmin(admin.ModelAdmin):
         """Rows for a search term, and whether an index finds them however old they are."""
         return queryset.none(), True
 
-    def search_for(
-        self, queryset: models.QuerySet[Any], term: str, who: Viewer
-    ) -> tuple[models.QuerySet[Any], bool]:
+    def search_for(self, queryset: models.QuerySet[Any], term: str, who: Viewer) -> tuple[models.QuerySet[Any], bool]:
         """The same, where it matters who looks."""
         return self.search(queryset, term)
 

@@ -28,7 +28,9 @@ def look(span: Span) -> Found:
         if len(wrong) > SHOWN:
             break
         if time.monotonic() > end:
-            told = f"it did not end in time: {checked:,} messages were opened, {len(wrong)} of them are not as they came"
+            told = (
+                f"it did not end in time: {checked:,} messages were opened, {len(wrong)} of them are not as they came"
+            )
             raise Transient("VERIFY_TIME", told)
     return Found(checked, wrong[: SHOWN + 1])
 

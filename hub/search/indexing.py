@@ -24,7 +24,7 @@ AT_ONCE = 100  # messages fetched at once
 LATE = timedelta(minutes=3)
 BUSY = 2000  # so many waiting messages mean that the workers have better things to do
 LOCK = "SELECT pg_try_advisory_xact_lock(hashtext('hub.search.indexing'))"
-BACKLOG = f"SELECT count(*) >= {BUSY} FROM (SELECT FROM hub_message WHERE status = 'received' LIMIT {BUSY}) w"
+BACKLOG = "SELECT count(*) FROM (SELECT FROM hub_message WHERE status = 'received' LIMIT %s) w"
 INDEXED = "SELECT high FROM hub_contentsegment ORDER BY id DESC LIMIT 1"
 WRITING = """
 SELECT min(xact_start) FROM pg_stat_activity
@@ -34,7 +34,7 @@ NEXT = """
 SELECT id, raw, key, control_id, correlation_id FROM hub_message
 WHERE id > %s AND id < %s ORDER BY id LIMIT %s
 """
-ENOUGH = f"SELECT 1 FROM hub_message WHERE id > %s AND id < %s ORDER BY id OFFSET {MESSAGES - 1} LIMIT 1"
+ENOUGH = "SELECT 1 FROM hub_message WHERE id > %s AND id < %s ORDER BY id OFFSET %s LIMIT 1"
 WRITE = """
 INSERT INTO hub_contentsegment (id, high, count, version, key_id, blocks, filter, cut_at)
 VALUES (%b, %b, %b, %b, %b, %b, %b, %b)
@@ -60,7 +60,7 @@ def step() -> int:
     Raises `VaultError` where a message does not open: the nightly verification names it too.
     """
     with transaction.atomic():
-        if not bulk.fetch(LOCK)[0][0] or bulk.fetch(BACKLOG)[0][0]:
+        if not bulk.fetch(LOCK)[0][0] or bulk.fetch(BACKLOG, [BUSY])[0][0] >= BUSY:
             return 0
         found = _next(indexed(), settled(timezone.now()))
         if found is None:
@@ -140,7 +140,7 @@ def _next(after: UUID, before: UUID) -> Cut | None:
 
 
 def _ready(after: UUID, before: UUID) -> bool:
-    return bool(bulk.fetch(ENOUGH, [after, before])) or _rest_of_month(after, before)
+    return bool(bulk.fetch(ENOUGH, [after, before, MESSAGES - 1])) or _rest_of_month(after, before)
 
 
 def _rest_of_month(after: UUID, before: UUID) -> bool:

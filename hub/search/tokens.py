@@ -58,9 +58,12 @@ def read(asked: str) -> Query:
     A word with other characters in it (O'BRIEN) asks for each of its runs that is long enough.
     """
     exact = [value.strip().casefold() for value in QUOTED.findall(asked)]
-    runs = [run for run in RUN.findall(QUOTED.sub(" ", asked).casefold()) if len(run) >= SHORTEST]
-    wanted = Query(tuple(dict.fromkeys(runs)), tuple(dict.fromkeys(value for value in exact if value)))
-    if not wanted.tokens or any(not SHORTEST <= len(token) <= LONGEST for token in wanted.tokens):
+    typed = QUOTED.sub(" ", asked).casefold().split()
+    cut_up = [[run for run in RUN.findall(word) if len(run) >= SHORTEST] for word in typed]
+    runs = [run for found in cut_up for run in found]
+    wanted = Query(tuple(dict.fromkeys(runs)), tuple(dict.fromkeys(exact)))
+    usable = all(cut_up) and all(SHORTEST <= len(token) <= LONGEST for token in wanted.tokens)
+    if not wanted.tokens or not usable:  # a word that is left out silently would find too much
         raise Refused(
             "SEARCH_WORDS",
             f"Type words of {SHORTEST} to {LONGEST} letters or digits, or a whole field in quotation marks.",

@@ -1,4 +1,4 @@
-"""The walk of a search: the newest messages first, through segments whose filter says "perhaps", within a time bound."""
+"""The walk of a search: the newest messages first, through segments whose filter says "perhaps", in bounded time."""
 
 import time
 from collections.abc import Iterator, Sequence
@@ -52,9 +52,7 @@ class Found:
     seconds: float
 
 
-def walk(
-    probe: Probe, *, since: UUID, before: UUID, by: Actor, size: int = PAGE, budget_s: float = BUDGET_S
-) -> Found:
+def walk(probe: Probe, *, since: UUID, before: UUID, by: Actor, size: int = PAGE, budget_s: float = BUDGET_S) -> Found:
     """Up to `size` matching messages with since <= id < before, of the actor's facilities, in about `budget_s`.
 
     Go on with `before=reached`. One step is one chunk of messages, so that the time is kept to within some of them.
@@ -62,8 +60,8 @@ def walk(
     begun = time.monotonic()
     doors = visible(by)
     found: list[UUID] = []
-    for low, high in spans(probe.tokens, since, before):
-        cursor: UUID | None = min(before, UUID(int=high.int + 1))
+    for low, end in spans(probe.tokens, since, before):
+        cursor: UUID | None = min(before, end)
         while cursor is not None:
             hits, cursor = probe.look(max(low, since), cursor, doors)
             found += hits
@@ -75,16 +73,16 @@ def walk(
 
 
 def spans(wanted: Sequence[str], since: UUID, before: UUID) -> Iterator[tuple[UUID, UUID]]:
-    """First and last id of what has to be looked into, the newest first: what is in no segment yet, then candidates."""
-    indexed = indexing.indexed()
-    if before > indexed:
-        yield UUID(int=indexed.int + 1), before
+    """What to look into, from an id to before one, the newest first: what is in no segment, then candidates."""
+    young = UUID(int=indexing.indexed().int + 1)
+    if before > young:
+        yield young, before
     first = bulk.fetch(FIRST, [since])
     params: dict[str, Any] = {"since": since, "first": first[0][0] if first else since}
     statement = _statement(wanted, params)
     while True:
         rows = bulk.fetch(statement, {**params, "before": before})
-        yield from rows
+        yield from ((low, UUID(int=high.int + 1)) for low, high in rows)
         if len(rows) < SPANS:
             return
         before = rows[-1][0]
@@ -113,9 +111,7 @@ def _statement(wanted: Sequence[str], params: dict[str, Any]) -> str:
         rows.append(f"({', '.join(cells)})")
     numbers = range(len(wanted))
     columns = "".join(f", w{n}, " + ", ".join(f"w{n}_{bit}" for bit in range(filters.HASHES)) for n in numbers)
-    tests = " AND ".join(
-        f"get_bit(f{n}.block, k.w{n}_{bit}) = 1" for n in numbers for bit in range(filters.HASHES)
-    )
+    tests = " AND ".join(f"get_bit(f{n}.block, k.w{n}_{bit}) = 1" for n in numbers for bit in range(filters.HASHES))
     return CANDIDATES.format(
         keys=", ".join(rows), columns=columns, version=filters.VERSION, tests=tests, spans=SPANS,
         looks="".join(LOOK.format(n=n) for n in numbers),

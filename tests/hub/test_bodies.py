@@ -136,7 +136,7 @@ def test_rotation_seals_plain_and_old_rows_and_can_go_on(door: Endpoint, ring: A
     world.receive(*(dft(f"M{n}", "A1", ft1(f"T{n}", "STENT", "1", "1")) for n in range(5)))
     bulk.run("UPDATE hub_message SET raw = %s WHERE control_id = 'M0'", [dft("M0", "A1")])
     ring.VAULT_KEYS = [key("b"), key("a")]
-    monkeypatch.setattr(resealing, "STALE", resealing.STALE.replace("LIMIT 500", "LIMIT 2"))
+    monkeypatch.setattr(resealing, "AT_ONCE", 2)
     batches = resealing.messages()
     assert next(batches).done == 2
     batches.close()  # broken off
@@ -176,7 +176,8 @@ def test_sealed_bytes_are_not_compressed_in_vain() -> None:
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT DISTINCT attstorage FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid"
-            " WHERE a.attname IN ('raw', 'filter') AND (c.relname LIKE 'hub_message%' OR c.relname LIKE 'hub_contents%')"
+            " WHERE a.attname IN ('raw', 'filter')"
+            " AND (c.relname LIKE 'hub_message%' OR c.relname LIKE 'hub_contents%')"
             " AND c.relkind IN ('r', 'p')"
         )
         assert cursor.fetchall() == [("e",)]

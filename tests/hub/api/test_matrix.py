@@ -67,6 +67,7 @@ PROPOSAL = {"partner": "carebill", "domain": "department", "source_code": "CATH"
 MATRIX = {
     ("GET", "messages"): Entry((V_MESSAGE,), listed("messages"), hides=False),
     ("GET", "messages/{pk}"): Entry((V_MESSAGE,), below("messages", rows.message)),
+    ("GET", "messages/find"): Entry((V_MESSAGE,), listed("messages/find?by=key&value=ACC1"), hides=False),
     ("GET", "messages/{pk}/raw"): Entry((V_MESSAGE, "hub.view_raw_message"), below("messages", rows.message, "raw")),
     ("POST", "messages/{pk}/retry"): Entry(
         (V_MESSAGE, "hub.retry_message"), below("messages", rows.message, "retry")
@@ -195,7 +196,7 @@ def _end(path: str, start: int) -> int:
 def test_INV_21_every_route_has_an_entry_and_every_entry_a_route() -> None:
     """A new route is told here what it needs, or this fails."""
     assert routes() == set(MATRIX)
-    assert len(MATRIX) == 44
+    assert len(MATRIX) == 45
 
 
 @pytest.fixture(scope="module")

@@ -55,4 +55,3 @@ def cut_all() -> list[int]:
     while size := indexing.step():
         sizes.append(size)
     return sizes
-

@@ -41,7 +41,7 @@ def test_a_word_is_found_in_segments_and_in_what_is_not_cut_yet(store: Store) ->
         assert look("T777 stent").ids == [made[777]]
         assert look("T1499").ids == [made[1499]]
         assert look("T777 T778").ids == []
-        assert look('"SYNTHETIC^ZZCANARY" T3').ids == [made[3]]
+        assert look('"SYNTHETIC^ZZCANARY" T333').ids == [made[333]]
         indexing.step()
     assert ContentSegment.objects.count() == 2
 
@@ -51,7 +51,7 @@ def test_only_segments_that_may_have_it_are_opened(store: Store) -> None:
     made = store(2500, FEBRUARY - timedelta(seconds=2500))
     assert cut_all() == [1000, 1000, 500]
     spans = list(walk.spans(("t1777",), ids.floor(JANUARY), ids.floor(FEBRUARY)))
-    assert (made[1000], made[1999]) in spans
+    assert made[1000] in [low for low, _ in spans]
     assert len(spans) <= 3  # that one, what comes after the last segment, and once in a while a wrong guess
 
 
@@ -75,13 +75,13 @@ def test_the_time_bound_is_kept_and_told_and_nothing_is_left_out(store: Store) -
     cut_all()
     before, found, calls = None, [], 0
     while True:
-        page = look("T5", before=before, budget_s=0)
+        page = look("T505", before=before, budget_s=0)
         found, calls = [*found, *page.ids], calls + 1
         if page.reached is None:
             break
         assert before is None or page.reached < before
         before = page.reached
-    assert found == [made[5]]
+    assert found == [made[505]]
     assert calls > 2
 
 
@@ -149,7 +149,7 @@ def test_filters_of_another_key_are_asked_with_it_and_made_anew_by_rotation(stor
 def test_the_indexer_yields_to_a_backlog(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     """While many messages wait for a worker no segment is cut."""
     store(1000, FEBRUARY - timedelta(seconds=1000))
-    monkeypatch.setattr(indexing, "BACKLOG", "SELECT true")
+    monkeypatch.setattr(indexing, "BUSY", 0)
     assert cut_all() == []
     monkeypatch.undo()
     assert cut_all() == [1000]

@@ -32,7 +32,9 @@ def test_the_database_reads_bits_as_we_write_them() -> None:
     for word in (*WORDS[:50], *(f"other{n}" for n in range(50))):
         where = filters.place(word, KEY)
         tests = " AND ".join(f"get_bit(b, {bit}) = 1" for bit in where.bits)
-        statement = f"SELECT {tests} FROM (SELECT substring(%s::bytea FROM (%s::bigint %% %s)::int * 512 + 1 FOR 512) b) x"
+        statement = (
+            f"SELECT {tests} FROM (SELECT substring(%s::bytea FROM (%s::bigint %% %s)::int * 512 + 1 FOR 512) b) x"
+        )
         assert bulk.fetch(statement, [made, where.spread, blocks])[0][0] is filters.has(made, blocks, where)
 
 

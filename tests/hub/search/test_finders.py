@@ -27,7 +27,8 @@ def find(name: str, value: str, by: access.Actor = access.SYSTEM, **more: Any) -
 def ordered(transaction: str, order: str) -> str:
     """An FT1 with a filler order number (FT1-23)."""
     fields = ft1(transaction, "STENT", "1", "2000").split("|")
-    return "|".join([*fields, *[""] * (32 - len(fields))][:23] + [order])
+    padded = [*fields, *[""] * 23][:23]
+    return "|".join([*padded, order])
 
 
 def test_every_key_finds_its_messages() -> None:

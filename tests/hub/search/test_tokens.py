@@ -29,7 +29,7 @@ def test_what_is_typed_becomes_words_and_values(asked: str, words: tuple[str, ..
     assert tokens.read(asked) == tokens.Query(words, values)
 
 
-@pytest.mark.parametrize("asked", ["", "ab 12", "x" * 41, '"ab"', " ".join(f"word{n}" for n in range(9))])
+@pytest.mark.parametrize("asked", ["", "ab 12", "smith t3", "x" * 41, '"ab"', " ".join(f"word{n}" for n in range(9))])
 def test_what_cannot_be_found_is_refused(asked: str) -> None:
     """Too short, too long, or too many: a sentence says what can be typed."""
     with pytest.raises(Refused) as error:
