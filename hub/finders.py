@@ -73,8 +73,9 @@ def register(new: Iterable[Finder]) -> None:
 
 def words(value: str) -> list[str]:
     """The tokens of a value that stands in the message as it is: its runs of letters and digits."""
-    runs = tokens.RUN.findall(value.casefold())
-    return [run for run in runs if tokens.SHORTEST <= len(run) <= tokens.LONGEST][: tokens.WORDS_MAX]
+    return [run for run in tokens.runs(value.casefold()) if tokens.SHORTEST <= len(run) <= tokens.LONGEST][
+        : tokens.WORDS_MAX
+    ]
 
 
 def column(name: str) -> Callable[[str], list[str]]:

@@ -13,7 +13,7 @@ from hub.errors import Refused
 from hub.search import filters, tokens
 from hub.search.walk import BUDGET_S, PAGE, Found, walk
 
-AT_ONCE = 100
+AT_ONCE = 200
 NEWEST = """
 SELECT id, raw FROM hub_message WHERE id >= %(low)s AND id < %(before)s
 AND (%(doors)s::bigint[] IS NULL OR endpoint_id = ANY(%(doors)s)) ORDER BY id DESC LIMIT %(most)s
@@ -32,7 +32,7 @@ class Words:
         return self.wanted.tokens
 
     def look(self, low: UUID, before: UUID, doors: list[int] | None) -> tuple[list[UUID], UUID | None]:
-        """Open the newest hundred and read them. Raises `VaultError` where one does not open."""
+        """Open the newest two hundred and read them. Raises `VaultError` where one does not open."""
         rows = bulk.fetch(NEWEST, {"low": low, "before": before, "doors": doors, "most": AT_ONCE})
         found = [id_ for id_, stored in rows if tokens.matches(bodies.open_(id_, stored), self.wanted)]
         return found, rows[-1][0] if len(rows) == AT_ONCE else None

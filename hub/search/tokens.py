@@ -13,6 +13,7 @@ from hub.errors import Refused
 SHORTEST, LONGEST = 3, 40
 WORDS_MAX = 8
 RUN = re.compile(r"[^\W_]+")
+_APART = {code: " " for code in range(128) if not chr(code).isalnum()}
 QUOTED = re.compile(r'"([^"]*)"')
 
 
@@ -37,6 +38,13 @@ def text(raw: bytes) -> str:
         return raw.decode("latin-1").casefold()
 
 
+def runs(folded: str) -> list[str]:
+    """Its runs of letters and digits."""
+    if folded.isascii():  # nearly always, and several times as fast
+        return folded.translate(_APART).split()
+    return RUN.findall(folded)
+
+
 def values(folded: str) -> list[str]:
     """What stands between the separators of the message's own MSH-1, or bars where it has none."""
     separator = folded[3] if folded.startswith("msh") and len(folded) > 3 else "|"
@@ -47,7 +55,7 @@ def cut(folded: Iterable[str]) -> set[str]:
     """All tokens of many messages, each given as `text`."""
     found: set[str] = set()
     for one in folded:
-        found.update(RUN.findall(one))
+        found.update(runs(one))
         found.update(values(one))
     return {token for token in found if SHORTEST <= len(token) <= LONGEST}
 
@@ -59,9 +67,9 @@ def read(asked: str) -> Query:
     """
     exact = [value.strip().casefold() for value in QUOTED.findall(asked)]
     typed = QUOTED.sub(" ", asked).casefold().split()
-    cut_up = [[run for run in RUN.findall(word) if len(run) >= SHORTEST] for word in typed]
-    runs = [run for found in cut_up for run in found]
-    wanted = Query(tuple(dict.fromkeys(runs)), tuple(dict.fromkeys(exact)))
+    cut_up = [[run for run in runs(word) if len(run) >= SHORTEST] for word in typed]
+    words = [run for found in cut_up for run in found]
+    wanted = Query(tuple(dict.fromkeys(words)), tuple(dict.fromkeys(exact)))
     usable = all(cut_up) and all(SHORTEST <= len(token) <= LONGEST for token in wanted.tokens)
     if not wanted.tokens or not usable:  # a word that is left out silently would find too much
         raise Refused(
@@ -78,4 +86,4 @@ def matches(raw: bytes, wanted: Query) -> bool:
     folded = text(raw)
     if not all(token in folded for token in wanted.tokens):  # nearly always the end of it, and cheap
         return False
-    return set(wanted.words) <= set(RUN.findall(folded)) and set(wanted.values) <= set(values(folded))
+    return set(wanted.words) <= set(runs(folded)) and set(wanted.values) <= set(values(folded))

@@ -115,7 +115,8 @@ def test_hostile_bytes_in_a_good_message_never_meet_a_bug(wide_open: Endpoint, s
     left = rows("SELECT control_id FROM hub_message WHERE status <> ALL(%s)", sorted(ENDS))
     assert left == []
     bugs = rows(
-        "SELECT c.text, m.id, m.raw FROM hub_exceptioncase c JOIN hub_message m ON m.id = c.message_id WHERE c.code = 'BUG'"
+        "SELECT c.text, m.id, m.raw FROM hub_exceptioncase c JOIN hub_message m ON m.id = c.message_id"
+        " WHERE c.code = 'BUG'"
     )
     assert [(text, stored_bodies.open_(id_, raw)) for text, id_, raw in bugs] == []
     found = dict(rows("SELECT status, count(*) FROM hub_message GROUP BY 1"))
