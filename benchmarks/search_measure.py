@@ -23,6 +23,7 @@ from django.db import connection, transaction  # noqa: E402
 from hub import access, bulk, ids, partitions, retention  # noqa: E402
 from hub.models import ExceptionCase, FacilityGrant, Message  # noqa: E402
 from hub.search import content  # noqa: E402
+from hub.search.walk import PAGE  # noqa: E402
 
 TURNS, SEARCHES = 40, 10
 KEYS = {
@@ -122,7 +123,7 @@ def through(asked: str, month: retention.Month) -> None:
         end = partitions.month_after(month.start)
         found = content.search(asked, by=access.SYSTEM, since=month.start, until=end, before=before)
         before = found.reached
-        if before is None or len(found.ids) == content.PAGE:
+        if before is None or len(found.ids) == PAGE:
             return
 
 

@@ -38,7 +38,6 @@ def seal(bodies: Sequence[tuple[UUID, bytes]]) -> list[bytes]:
 
 def open_(message_id: UUID, stored: bytes) -> bytes:
     """The bytes as they arrived. Raises `VaultError`: VAULT_KEY (its key is not in the ring), VAULT_BROKEN."""
-    stored = bytes(stored)
     if not stored.startswith(MAGIC):
         return stored
     key_id, start = _key_id(stored)
@@ -62,7 +61,7 @@ def open_(message_id: UUID, stored: bytes) -> bytes:
 
 def of(message: Message) -> bytes:
     """The bytes of a message as they arrived. Raises as `open_` does."""
-    return open_(message.pk, message.raw)
+    return open_(message.pk, bytes(message.raw))
 
 
 def head_of(key_id: str) -> bytes:

@@ -16,7 +16,7 @@ from hub.admin.columns import cell
 from hub.errors import HubError
 from hub.models import Message
 from hub.search import content, tokens
-from hub.search.walk import BUDGET_S, Found
+from hub.search.walk import BUDGET_S, PAGE, Found
 from hub.viewer import viewer
 
 SPANS = {"1": "Last 24 hours", "7": "Last 7 days", "31": "Last 31 days", "92": "Last 3 months", "366": "Last 12 months"}
@@ -78,7 +78,7 @@ def _found(owner: Any, request: HttpRequest, found: Found, since: datetime) -> d
     back_to = ids.moment(found.reached) if found.reached else since
     return {
         "searched": True, "rows": rows, "columns": owner.columns, "back_to": back_to, "ended": found.reached is None,
-        "full": len(found.ids) >= content.PAGE, "seconds": f"{found.seconds:.1f}", "budget_s": f"{BUDGET_S:g}",
+        "full": len(found.ids) >= PAGE, "seconds": f"{found.seconds:.1f}", "budget_s": f"{BUDGET_S:g}",
     }  # fmt: skip
 
 
