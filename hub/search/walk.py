@@ -14,20 +14,22 @@ from hub.search import filters, indexing
 PAGE = 50
 BUDGET_S = 3.0
 SPANS = 20  # segments asked for at once
-# Unknown key or version: such a segment is looked into, as one in which an edited copy lies that came later.
+# Unknown key or version: such a segment is looked into. OFFSET 0 keeps each piece of a filter from being read once for
+# every bit of it; PostgreSQL reads on only until there are enough.
 CANDIDATES = """
-SELECT s.id, s.high FROM hub_contentsegment s
-LEFT JOIN (VALUES {keys}) k(key_id{columns}) ON k.key_id = s.key_id AND s.version = {version}
-{looks}
-WHERE s.id < %(before)s AND s.high >= %(since)s AND s.id >= %(first)s
-AND (k.key_id IS NULL OR ({tests}) OR EXISTS (
-    SELECT FROM hub_resubmission r WHERE r.copy_id >= s.id AND r.copy_id <= s.high))
-ORDER BY s.id DESC LIMIT {spans}
+SELECT id, high FROM (
+    SELECT s.id, s.high, k.*{pieces} FROM hub_contentsegment s
+    LEFT JOIN (VALUES {keys}) k(key_id{columns}) ON k.key_id = s.key_id AND s.version = {version}
+    WHERE s.id < %(before)s AND s.high >= %(since)s AND s.id >= %(first)s ORDER BY s.id DESC OFFSET 0
+) c
+WHERE key_id IS NULL OR ({tests}) OR id = ANY(%(copied)s::uuid[]) ORDER BY id DESC LIMIT {spans}
 """
-LOOK = """
-LEFT JOIN LATERAL (
-    SELECT substring(s.filter FROM (k.w{n} %% s.blocks)::int * 512 + 1 FOR 512) AS block OFFSET 0
-) f{n} ON true
+PIECE = ", substring(s.filter FROM (k.w{n} %% s.blocks)::int * 512 + 1 FOR 512) AS f{n}"
+# An edited copy has the id after its original's, and may have come long after the segment of it was cut.
+COPIED = """
+SELECT DISTINCT s.id FROM hub_resubmission r CROSS JOIN LATERAL (
+    SELECT id FROM hub_contentsegment WHERE id <= r.copy_id ORDER BY id DESC LIMIT 1
+) s WHERE r.copy_id >= %s AND r.copy_id < %s
 """
 FIRST = "SELECT id FROM hub_contentsegment WHERE id <= %s ORDER BY id DESC LIMIT 1"
 
@@ -79,6 +81,7 @@ def spans(wanted: Sequence[str], since: UUID, before: UUID) -> Iterator[tuple[UU
         yield young, before
     first = bulk.fetch(FIRST, [since])
     params: dict[str, Any] = {"since": since, "first": first[0][0] if first else since}
+    params["copied"] = bulk.uuids(id_ for (id_,) in bulk.fetch(COPIED, [since, before]))
     statement = _statement(wanted, params)
     while True:
         rows = bulk.fetch(statement, {**params, "before": before})
@@ -111,8 +114,8 @@ def _statement(wanted: Sequence[str], params: dict[str, Any]) -> str:
         rows.append(f"({', '.join(cells)})")
     numbers = range(len(wanted))
     columns = "".join(f", w{n}, " + ", ".join(f"w{n}_{bit}" for bit in range(filters.HASHES)) for n in numbers)
-    tests = " AND ".join(f"get_bit(f{n}.block, k.w{n}_{bit}) = 1" for n in numbers for bit in range(filters.HASHES))
+    tests = " AND ".join(f"get_bit(f{n}, w{n}_{bit}) = 1" for n in numbers for bit in range(filters.HASHES))
     return CANDIDATES.format(
         keys=", ".join(rows), columns=columns, version=filters.VERSION, tests=tests, spans=SPANS,
-        looks="".join(LOOK.format(n=n) for n in numbers),
+        pieces="".join(PIECE.format(n=n) for n in numbers),
     )  # fmt: skip
