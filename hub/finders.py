@@ -138,7 +138,7 @@ def _mine(ids: list[UUID], doors: list[int] | None) -> list[UUID]:
     return sorted(ids, reverse=True)
 
 
-def anything(term: str, *, by: Actor, budget_s: float = 1.0) -> list[UUID]:
+def anything(term: str, *, by: Actor, size: int = 500, budget_s: float = 1.0) -> list[UUID]:
     """The newest messages that any finder has for what somebody typed: the cheap ones first, the others if in vain."""
     found: set[UUID] = set()
     ranked = sorted(finders.values(), key=lambda finder: (isinstance(finder, Filtered), finder.name != "key"))
@@ -146,7 +146,7 @@ def anything(term: str, *, by: Actor, budget_s: float = 1.0) -> list[UUID]:
         if found and finder.name != "key" and isinstance(finder, Filtered):
             break
         try:
-            found.update(find(finder.name, term, by=by, budget_s=budget_s).ids)
+            found.update(find(finder.name, term, by=by, size=size, budget_s=budget_s).ids)
         except Refused:  # it cannot be a key of this kind
             continue
     return sorted(found, reverse=True)

@@ -104,7 +104,7 @@ def index() -> None:
     """The next segments of the blind index; ends at once when the inbox has a backlog."""
     try:
         _turn(indexing.step, "index")
-    except VaultError as error:  # the nightly verification names the message; search goes on without its segment
+    except VaultError as error:  # a key is not in this worker's ring; what is not cut yet is searched one by one
         log.error("index_stopped", code=error.code)
     except (OperationalError, InterfaceError) as error:
         connection.close()

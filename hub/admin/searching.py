@@ -78,6 +78,7 @@ def _found(owner: Any, request: HttpRequest, found: Found, since: datetime) -> d
     back_to = ids.moment(found.reached) if found.reached else since
     return {
         "searched": True, "rows": rows, "columns": owner.columns, "back_to": back_to, "ended": found.reached is None,
+        "unopened": found.unopened,
         "full": len(found.ids) >= PAGE, "seconds": f"{found.seconds:.1f}", "budget_s": f"{BUDGET_S:g}",
     }  # fmt: skip
 

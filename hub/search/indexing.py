@@ -12,11 +12,15 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+import structlog
 from django.db import transaction
 from django.utils import timezone
 
 from hub import bodies, bulk, ids, partitions, vault
 from hub.search import filters, tokens
+from hub.vault import VaultError
+
+log = structlog.get_logger(__name__)
 
 MESSAGES = 1000
 BYTES_MAX = 32 * 1024 * 1024  # of one segment's messages: one may have five megabytes
@@ -57,7 +61,7 @@ class Cut:
 def step() -> int:
     """Cut the next segment; returns how many messages it has, 0 where there is nothing to do or others are busy.
 
-    Raises `VaultError` where a message does not open: the nightly verification names it too.
+    Raises `VaultError` VAULT_KEY where this process lacks a key.
     """
     with transaction.atomic():
         if not bulk.fetch(LOCK)[0][0] or bulk.fetch(BACKLOG, [BUSY])[0][0] >= BUSY:
@@ -107,10 +111,21 @@ def again(low: UUID, high: UUID) -> None:
 
 def read(rows: Sequence[Any]) -> Cut:
     """A cut out of rows as `NEXT` gives them."""
-    found = tokens.cut(tokens.text(bodies.open_(row[0], row[1])) for row in rows)
+    found = tokens.cut(tokens.text(raw) for row in rows if (raw := _opened(row[0], row[1])) is not None)
     for _, _, key, control_id, correlation_id in rows:
         found |= {named("key", key), named("control_id", control_id), named("correlation_id", str(correlation_id))}
     return Cut(rows[0][0], rows[-1][0], len(rows), frozenset(found))
+
+
+def _opened(id_: UUID, stored: bytes) -> bytes | None:
+    """Its bytes; None where they do not open: nobody finds a word in them, and the others are not held up."""
+    try:
+        return bodies.open_(id_, stored)
+    except VaultError as error:
+        if error.code == "VAULT_KEY":
+            raise
+        log.warning("not_indexed", message_id=str(id_), code=error.code)
+        return None
 
 
 def named(column: str, value: str) -> str:

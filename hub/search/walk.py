@@ -52,6 +52,7 @@ class Found:
     ids: list[UUID]
     reached: UUID | None
     seconds: float
+    unopened: int = 0  # messages that the search could not look into
 
 
 def walk(probe: Probe, *, since: UUID, before: UUID, by: Actor, size: int = PAGE, budget_s: float = BUDGET_S) -> Found:

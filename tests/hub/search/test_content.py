@@ -1,13 +1,14 @@
 """Content search: everything that is there is found, by whoever may, within the time, and the words are not kept."""
 
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 import pytest
 from django.utils import timezone
 
-from hub import access, ids, resealing
+from hub import access, ids, resealing, retention
 from hub.errors import NotAllowed, Refused
 from hub.models import AuditEntry, ContentSegment, Message, Resubmission
 from hub.search import content, filters, indexing, walk
@@ -144,6 +145,26 @@ def test_filters_of_another_key_are_asked_with_it_and_made_anew_by_rotation(stor
     settings.VAULT_KEYS = [key("b")]
     assert look("T77").ids == [made[77]]
     assert ContentSegment.objects.get().key_id == "b"
+
+
+def test_what_does_not_open_holds_nobody_up_and_is_told(store: Store) -> None:
+    """Two broken messages: their segment is cut, the others are found, the searcher hears how many were left out."""
+    made = store(1000, FEBRUARY - timedelta(seconds=1000))
+    Message.objects.filter(pk__in=made[5:7]).update(raw=b"\x00TL1broken")
+    assert cut_all() == [1000]
+    found = look("T777")
+    assert (found.ids, found.unopened) == ([made[777]], 2)
+
+
+def test_segments_leave_with_their_month(store: Store, tmp_path: Path) -> None:
+    """Not archived, dropped in the same transaction; another month's stay."""
+    store(1000, FEBRUARY - timedelta(seconds=1000))
+    february = store(1000, FEBRUARY)
+    assert cut_all() == [1000, 1000]
+    archived = retention.drop(retention.Month(JANUARY), tmp_path, by=access.SYSTEM, now=timezone.now())
+    assert [one.table for one in archived] == ["hub_message_2024_01", "hub_fact_2024_01", "hub_delivery_2024_01"]
+    assert ContentSegment.objects.get().pk == february[0]
+    assert look("T505").ids == [february[505]]
 
 
 def test_the_indexer_yields_to_a_backlog(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
