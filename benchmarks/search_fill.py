@@ -64,9 +64,10 @@ INSERT INTO billing_charge (id, message_id, part, partner, correlation_id, line_
     source_department, source_code, description, quantity, amount, currency, cost_basis, service_date, posting_date,
     late, procedure_code, modifiers, filler_order, flags, captured_at)
 SELECT overlay(m.id::text placing 'c4a' from 25)::uuid, m.id, 0, 'carebill', m.correlation_id, m.control_id || 'A',
-       'charge', 'posted', '', m.key, '', 'RIVER', 'R110', 'CC-R110', 'STENT', '', '', '', 'EP', 'ITM00001',
+       'charge', 'posted', '', m.key, '', 'RIVER', 'R110', 'CC-R110', 'STENT', '', '', '', 'EP',
+       'ITM' || lpad(mod(right(m.control_id, 8)::int, 5000)::text, 5, '0'),
        'Stent', 1, 2000.10, 'USD', 'standard', m.received_at::date, m.received_at::date, false, '', '',
-       'ORD' || m.lane, '{}', m.received_at
+       'ORD' || right(m.control_id, 8)::int, '{}', m.received_at
 """
 CHARGE_KEYS = """
 INSERT INTO billing_chargekey (partner, line_key, charge_id, content)

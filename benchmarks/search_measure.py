@@ -28,7 +28,8 @@ from hub.search.walk import PAGE  # noqa: E402
 TURNS, SEARCHES = 40, 10
 KEYS = {
     "key": "key", "control_id": "control_id", "correlation_id": "id::text", "account": "key",
-    "charge": "control_id || 'A'", "order": "'ORD' || lane", "item": "'ITM00001'",
+    "charge": "control_id || 'A'", "order": "'ORD' || right(control_id, 8)::int",
+    "item": "'ITM' || lpad(mod(right(control_id, 8)::int, 5000)::text, 5, '0')",
 }  # fmt: skip
 DISK = "SELECT pg_database_size(current_database())"
 
