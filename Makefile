@@ -18,7 +18,7 @@ PYTEST_ARGS ?=
 LOCK := ../.venv/bin/uv pip compile -q --upgrade --universal --python-version 3.11 --generate-hashes --no-header --no-annotate
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint lint-django lint-types lint-settings lint-migrations lint-openapi bench storm lock setup setup-demo clean forget
+.PHONY: help demo test lint lint-django lint-types lint-settings lint-migrations lint-openapi bench bench-search storm lock setup setup-demo clean forget
 
 help: ## list the targets
 	@echo "Throughline. Targets:"
@@ -56,6 +56,9 @@ lint-openapi:
 
 bench: setup ## measure messages acknowledged and posted per second, beside this machine's own limits
 	@$(PY) -m benchmarks.charge_to_cost $(BENCH_ARGS)
+
+bench-search: setup ## measure pages and searches over ROWS (10000000) messages, and the drop of a month
+	@$(PY) -m benchmarks.search --rows $(or $(ROWS),10000000) $(BENCH_ARGS)
 
 storm: setup ## break everything for SECONDS (60) with the faults of a SEED, then check that nothing was lost or doubled
 	@$(PY) -m storm --seconds $(or $(SECONDS),60) $(if $(SEED),--seed $(SEED)) $(STORM_ARGS)

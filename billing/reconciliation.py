@@ -135,8 +135,8 @@ class Balance:
 def bounded() -> Iterator[None]:
     """No statement in here takes longer than `PATIENCE_S`: then it raises `Transient` with what to ask for instead."""
     try:
-        with transaction.atomic(), connection.cursor() as cursor:
-            cursor.execute("SELECT set_config('statement_timeout', %s, true)", [f"{PATIENCE_S}s"])
+        with transaction.atomic():
+            bulk.run("SELECT set_config('statement_timeout', %s, true)", [f"{PATIENCE_S}s"])
             yield
     except OperationalError as error:
         if not isinstance(error.__cause__, QueryCanceled):

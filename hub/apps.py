@@ -1,4 +1,4 @@
-"""Django's entry to the hub: it discovers every app's routes and invariants, as the admin does `admin.py`."""
+"""Django's entry to the hub: it discovers every app's routes, invariants and finders, as the admin does `admin.py`."""
 
 from django.apps import AppConfig
 from django.contrib.admin import apps as admin_apps
@@ -18,7 +18,7 @@ class HubConfig(AppConfig):
         logs.configure()
         tracing.configure()
         post_migrate.connect(roles.after_migrate)
-        autodiscover_modules("routes", "invariants")
+        autodiscover_modules("routes", "invariants", "finders")
 
 
 class AdminConfig(admin_apps.AdminConfig):

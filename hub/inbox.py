@@ -1,4 +1,4 @@
-"""receive(): store the bytes once, then acknowledge. The one way into the hub, whatever door they came through.
+"""receive(): store the bytes once, sealed, then acknowledge. The one way into the hub, whatever the door.
 
 The ordinary case is one statement and one durable commit for a whole batch: the narrow key table says which messages
 are new, and those are written. What is left over (seen before, refused, other bytes under a known control id) is
@@ -17,7 +17,7 @@ from django.conf import settings
 from django.db import connection, transaction
 from psycopg import Cursor
 
-from hub import access, answers, arrival_cases, bulk, cases, doors, ids, tracing
+from hub import access, answers, arrival_cases, bodies, bulk, cases, doors, ids, tracing
 from hub.arrivals import Arrival
 from hub.doors import Refusal
 from hub.errors import Transient
@@ -172,7 +172,7 @@ def _resolve(undecided: list[Receipt], now: datetime) -> list[Receipt]:
 def _store(receipts: Sequence[Receipt], now: datetime) -> set[UUID]:
     """Write those whose key is free; returns their ids. Sorted by key, so that two listeners cannot deadlock."""
     ordered = sorted(receipts, key=_key)
-    return {id_ for (id_,) in _rows(STORE, [*zip(*map(_row, ordered), strict=True)], now)}
+    return {id_ for (id_,) in _rows(STORE, [*zip(*_arrived(ordered), strict=True)], now)}
 
 
 def store_beside(arrival: Arrival, message_id: UUID, now: datetime) -> bool:
@@ -180,7 +180,7 @@ def store_beside(arrival: Arrival, message_id: UUID, now: datetime) -> bool:
 
     In the caller's transaction. Sent later by the partner itself, the same bytes find this key and are answered AA.
     """
-    row = list(_row(Receipt(arrival, message_id, answers.STORED)))
+    row = list(_arrived([Receipt(arrival, message_id, answers.STORED)])[0])
     row[VARIANT] = arrival.sha256.hex()
     return bool(_rows(STORE, [[value] for value in row], now))
 
@@ -214,7 +214,12 @@ def _rows(statement: str, columns: Sequence[Sequence[Any]], now: datetime | None
 VARIANT = 4  # its place in a row of `arrived`
 
 
-def _row(receipt: Receipt) -> tuple[Any, ...]:
+def _arrived(receipts: Sequence[Receipt]) -> list[tuple[Any, ...]]:
+    sealed = bodies.seal([(receipt.message_id, receipt.arrival.raw) for receipt in receipts])
+    return [*map(_row, receipts, sealed)]
+
+
+def _row(receipt: Receipt, raw: bytes) -> tuple[Any, ...]:
     """The columns of `arrived`, in their order."""
     arrival, refusal = receipt.arrival, receipt.refusal
     receipt.answer = answers.STORED if refusal is None else refusal.answer
@@ -231,7 +236,7 @@ def _row(receipt: Receipt) -> tuple[Any, ...]:
         zlib.crc32(arrival.key.encode()) % settings.LANES,
         "received" if refusal is None else "refused",
         arrival.correlation_id or receipt.message_id,
-        arrival.raw,
+        raw,
         bulk.json(arrival.notes) if arrival.notes else "[]",
         "" if refusal is None else refusal.problem,
         "" if refusal is None else refusal.text,

@@ -10,6 +10,8 @@ from psycopg import sql
 from hub import ids
 
 TABLES = ("hub_message", "hub_fact", "hub_delivery")
+# Made out of the others, so it is not archived when its month leaves.
+DERIVED = ("hub_contentsegment",)
 MONTHS_AHEAD = 3
 
 
@@ -23,24 +25,36 @@ def ensure(now: datetime | None = None, *, ahead: int = MONTHS_AHEAD) -> list[st
 
     A second call finds them there and does nothing; two at once are kept apart by an advisory lock.
     """
-    start = (now or datetime.now(UTC)).replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+    start = month_of(now or datetime.now(UTC))
     made = []
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_lock(hashtext('hub.partitions'))")
         try:
             for _ in range(ahead + 1):
                 end = month_after(start)
-                made += [name for table in TABLES if (name := _make(cursor, table, start, end))]
+                made += [name for table in (*TABLES, *DERIVED) if (name := _make(cursor, table, start, end))]
                 start = end
         finally:
             cursor.execute("SELECT pg_advisory_unlock(hashtext('hub.partitions'))")
     return made
 
 
+def month_of(moment: datetime) -> datetime:
+    """The first moment of its month, in UTC."""
+    return moment.astimezone(UTC).replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+
+
+def ensure_one(table: str, moment: datetime) -> None:
+    """The table's partition for this moment is there: months from before the table was made have none."""
+    start = month_of(moment)
+    with connection.cursor() as cursor:
+        _make(cursor, table, start, month_after(start))
+
+
 def _make(cursor: Any, table: str, start: datetime, end: datetime) -> str | None:
     name = f"{table}_{start:%Y_%m}"
-    cursor.execute("SELECT to_regclass(%s)", [name])
-    if cursor.fetchone()[0] is not None:
+    cursor.execute("SELECT to_regclass(%s) IS NOT NULL OR to_regclass(%s) IS NULL", [name, table])
+    if cursor.fetchone()[0]:  # it is there; or its table is not, because migrations are still on their way to it
         return None
     statement = sql.SQL("CREATE TABLE {} PARTITION OF {} FOR VALUES FROM ({}) TO ({})").format(
         sql.Identifier(name),

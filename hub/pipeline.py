@@ -18,10 +18,11 @@ from uuid import UUID
 import structlog
 from django.utils import timezone
 
-from hub import access, batches, bulk, cases, doorkeys, held, queue, stops
-from hub.errors import Permanent
+from hub import access, batches, bodies, bulk, cases, doorkeys, held, queue, stops
+from hub.errors import Permanent, Transient
 from hub.formats import hl7
 from hub.routing import Inbound, Part, Source, registry
+from hub.vault import VaultError
 
 log = structlog.get_logger(__name__)
 PARSERS = {"hl7v2": hl7.parse}
@@ -39,7 +40,7 @@ class Claimed:
     key: str
     correlation_id: UUID
     received_at: datetime
-    raw: bytes
+    raw: bytes  # as it is stored: sealed
     blocked: bool
     route: Inbound | None = None
     parts: list[Part] = field(default_factory=list)
@@ -137,10 +138,12 @@ class Messages:
             row.route = registry.inbound(door.format, row.kind)
             if row.route is None:
                 raise Permanent("IF_ROUTE", f"Nothing here reads {row.kind} any more.")
-            read = row.route.read(PARSERS[door.format](row.raw), door.settings)
+            read = row.route.read(PARSERS[door.format](_open(row)), door.settings)
             if len(read.documents) > MAX_PARTS:
                 text = f"It holds {len(read.documents)} documents, one message at most {MAX_PARTS}: send it in several."
                 raise Permanent("IF_PARTS", text)
+        except Transient:
+            raise
         except Exception as error:
             if not isinstance(error, Permanent):
                 log.error("read_failed", message_id=str(row.id), exc_info=error)
@@ -194,6 +197,16 @@ class Messages:
             *row.problem, subject=f"message:{row.id}", what=f"{row.kind} from {door.name}", partner=door.partner,
             facility=door.facility, message_id=row.id,
         )  # fmt: skip
+
+
+def _open(row: Claimed) -> bytes:
+    """Its bytes. Where the key is not in this worker's ring, nothing is wrong with the message: all of them wait."""
+    try:
+        return bodies.open_(row.id, row.raw)
+    except VaultError as error:
+        if error.code == "VAULT_KEY":
+            raise Transient(error.code, error.text) from error
+        raise
 
 
 def process(limit: int | None = None) -> int:

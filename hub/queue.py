@@ -20,7 +20,7 @@ AWAY_S = 2.0
 
 
 # Tasks that have no Celery queue of their own.
-ROUTED = {"replay": "work"}
+ROUTED = {"replay": "work", "index": "work"}
 
 
 class Doorbell:
@@ -68,7 +68,7 @@ def _name(queue: str, endpoint_id: int | None) -> str:
 
 
 def ring(queue: str, endpoint_id: int | None = None) -> None:
-    """Wake a worker of "work" or "replay", or of "send" for an endpoint, unless somebody just did. Never raises."""
+    """Wake a worker of "work", "replay" or "index", or of "send" for an endpoint, unless somebody did. Never raises."""
     _doorbell.ring(queue, endpoint_id)
 
 

@@ -12,7 +12,7 @@ from uuid import UUID
 from django.db import transaction
 from django.utils import timezone
 
-from hub import access, arrivals, audit, cases, doors, inbox, lanes, queue, stops
+from hub import access, arrivals, audit, bodies, cases, doors, inbox, lanes, queue, stops
 from hub.access import Actor
 from hub.arrivals import Arrival
 from hub.errors import Refused
@@ -32,6 +32,9 @@ def resubmit(message: Message, *, raw: bytes, reason: str, by: Actor) -> Message
     access.require(by, "hub.edit_message", facility=message.endpoint.facility)
     if not reason.strip():
         raise Refused("RESUBMIT_REASON", "Say what was wrong with it, so that an auditor will understand.")
+    original = bodies.of(message)
+    if raw == original:
+        raise Refused("RESUBMIT_SAME", "Nothing was changed: retry it instead.")
     arrival = _look(message, raw)
     now = timezone.now()
     with transaction.atomic():
@@ -45,7 +48,7 @@ def resubmit(message: Message, *, raw: bytes, reason: str, by: Actor) -> Message
         Resubmission.objects.create(original_id=message.pk, copy_id=copy_id, at=now)
         freed = stops.lift_messages([message.pk])
         cases.close_for("message", message.pk, reason=f"Replaced by an edited copy: {reason}", by=by)
-        detail = {"copy": str(copy_id), "before": _told(bytes(message.raw)), "after": _told(raw), "freed": freed}
+        detail = {"copy": str(copy_id), "before": _told(original), "after": _told(raw), "freed": freed}
         audit.record(
             "messages.resubmit", by=by, subject=message, reason=reason, detail=detail,
             correlation_id=message.correlation_id,
@@ -56,8 +59,6 @@ def resubmit(message: Message, *, raw: bytes, reason: str, by: Actor) -> Message
 
 def _look(message: Message, raw: bytes) -> Arrival:
     """What the original's own door makes of the bytes. Who sends is not asked: a person of ours does."""
-    if raw == bytes(message.raw):
-        raise Refused("RESUBMIT_SAME", "Nothing was changed: retry it instead.")
     terms = replace(doors.terms(message.endpoint), allowed=(), client_names=frozenset())
     found = arrivals.look(raw, doors.Entrance((terms,)), doors.Peer())
     if len(found) != 1:

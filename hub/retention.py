@@ -134,8 +134,8 @@ def drop(month: Month, archive: Path, *, by: Actor, now: datetime) -> list[Archi
                 _lock(one.table)
             _refuse_open(month)
             _refuse_changed(kept)
-            for one in kept:
-                _drop(one.table)
+            for table in (*(one.table for one in kept), *_derived(month)):
+                _drop(table)
             detail = {"month": month.name, "archived": [asdict(one) for one in kept]}
             audit.record(
                 "retention.drop", by=by, subject_type="hub.message", count=sum(a.rows for a in kept), detail=detail
@@ -150,6 +150,11 @@ def _refuse_open(month: Month) -> None:
     if found := obstacles(month):
         text = f"{month.name} has {', '.join(found)}. Settle them; then it goes by itself."
         raise Refused("RETENTION_OPEN", text)
+
+
+def _derived(month: Month) -> list[str]:
+    """The month's part of what was made out of its messages: it goes with them, and could be made again."""
+    return [table for table in map(month.table, partitions.DERIVED) if _exists(table)]
 
 
 def _exists(table: str) -> bool:
@@ -195,6 +200,7 @@ def _manifest(month: Month, kept: Sequence[Archived], folder: Path, by: Actor, n
     document: dict[str, Any] = {
         "month": month.name, "archived_at": now.isoformat(), "by": by.name,
         "format": "CSV (RFC 4180) with a header line, gzipped; bytes in PostgreSQL's hex form",
+        "raw": "sealed, as it was stored: it opens with the keys of THROUGHLINE_VAULT_KEYS that are named in it",
         "tables": [asdict(one) for one in kept],
     }  # fmt: skip
     path.write_text(json.dumps(document, indent=2) + "\n")

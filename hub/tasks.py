@@ -33,6 +33,8 @@ from hub.alerts import watch as watching
 from hub.api import idempotency
 from hub.models import Endpoint
 from hub.routing import Outbound, Reaction, registry
+from hub.search import indexing
+from hub.vault import VaultError
 
 log = structlog.get_logger(__name__)
 # A task looks around so long for more work before it ends, and never runs longer than its turn: others wait too.
@@ -70,7 +72,7 @@ def _linger(step: Callable[[], int], end: float) -> None:
 
 @contextmanager
 def _calm(task: str) -> Iterator[None]:
-    """A database that is away is a warning with a name, not a defect of the task: it comes again by the clock."""
+    """A database that is away is a warning with a name, no defect of the task: clock or sweep bring it again."""
     try:
         yield
     except (OperationalError, InterfaceError) as error:
@@ -82,11 +84,8 @@ def _calm(task: str) -> Iterator[None]:
 def work() -> None:
     """Messages, then reactions, until there is nothing to do."""
     reactions = outbox.reactions()
-    try:
+    with _calm("work"):
         _turn(lambda: pipeline.process() + sum(outbox.react(route) for route in reactions), "work")
-    except (OperationalError, InterfaceError) as error:
-        connection.close()  # the database went away under us; the sweep rings when it is back
-        log.warning("database_away", task="work", error=type(error).__name__)
 
 
 @worker_ready.connect
@@ -98,7 +97,7 @@ def _know_threads(sender: Any, **_: object) -> None:
 @shared_task
 def send(endpoint_id: int) -> None:
     """Everything that is due for one endpoint: a slow partner keeps its own share of the threads busy and no other."""
-    try:
+    with _calm("send"):
         endpoint = Endpoint.objects.select_related("partner").filter(pk=endpoint_id, active=True).first()
         if endpoint is None:  # switched off or renamed since the bell was rung
             return
@@ -108,9 +107,6 @@ def send(endpoint_id: int) -> None:
             if free:
                 resending.step(endpoint)  # at least one in a turn, however much is new
                 _turn(lambda: _send(roads, endpoint), "send", endpoint_id)
-    except (OperationalError, InterfaceError) as error:
-        connection.close()
-        log.warning("database_away", task="send", error=type(error).__name__)
 
 
 def _send(roads: list[Outbound], endpoint: Endpoint) -> int:
@@ -121,11 +117,18 @@ def _send(roads: list[Outbound], endpoint: Endpoint) -> int:
 @shared_task
 def replay() -> None:
     """The next batches of the replays that run, and the results of what they put back."""
-    try:
+    with _calm("replay"):
         _turn(replaying.step, "replay")
-    except (OperationalError, InterfaceError) as error:
-        connection.close()
-        log.warning("database_away", task="replay", error=type(error).__name__)
+
+
+@shared_task
+def index() -> None:
+    """The next segments of the blind index; ends at once when the inbox has a backlog."""
+    with _calm("index"):
+        try:
+            _turn(indexing.step, "index")
+        except VaultError as error:  # a key is not in this worker's ring; what is not cut yet is searched one by one
+            log.error("index_stopped", code=error.code)
 
 
 @shared_task
@@ -141,6 +144,8 @@ def sweep() -> None:
             queue.ring("send", endpoint_id)
         if replaying.waiting():
             queue.ring("replay")
+        if indexing.waiting():
+            queue.ring("index")
 
 
 @shared_task
@@ -152,7 +157,8 @@ def make_partitions() -> None:
 @shared_task
 def retain() -> None:
     """Archive and drop the months that are due, where a hospital has said how long it keeps them."""
-    keeping.nightly(timezone.now())
+    with _calm("retain"):
+        keeping.nightly(timezone.now())
 
 
 @shared_task
@@ -181,7 +187,8 @@ def digest() -> None:
 @shared_task
 def look_for_late() -> None:
     """Look for steps and documents that are late, and count what the feeds sent."""
-    lateness.look(timezone.now())
+    with _calm("look_for_late"):
+        lateness.look(timezone.now())
 
 
 @shared_task
@@ -197,11 +204,8 @@ def verify(names: list[str] | None = None) -> None:
     One at a time, each within a task's time limit: a worker's other work never waits for all of them.
     """
     wanted = verification.known() if names is None else names
-    try:
+    with _calm("verify"):
         verdicts.watch(wanted[0])
-    except (OperationalError, InterfaceError) as error:
-        connection.close()
-        log.warning("database_away", task="verify", error=type(error).__name__)
     if wanted[1:]:
         verify.delay(wanted[1:])
 

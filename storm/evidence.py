@@ -74,6 +74,7 @@ class Evidence:
     db: psycopg.Connection[Any]
     erp: sqlite3.Connection
     sent: list[Sent]
+    keys: str  # the hub's ring, as its environment has it
 
     def rows(self, statement: str, *parameters: object) -> list[Any]:
         """Rows out of the hub's database."""
@@ -91,13 +92,13 @@ def read_ledger(path: Path) -> list[Sent]:
 
 
 @contextmanager
-def gathered(database_url: str, erp_ledger: Path, ledger: Path) -> Iterator[Evidence]:
+def gathered(database_url: str, erp_ledger: Path, ledger: Path, keys: str) -> Iterator[Evidence]:
     """The evidence of a storm that is over: the ERP's file is copied into memory, the database is only read."""
     with psycopg.connect(database_url) as db:
         source, erp = sqlite3.connect(erp_ledger), sqlite3.connect(":memory:")
         source.backup(erp)
         source.close()
         try:
-            yield Evidence(db, erp, read_ledger(ledger))
+            yield Evidence(db, erp, read_ledger(ledger), keys)
         finally:
             erp.close()

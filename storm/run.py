@@ -130,7 +130,9 @@ def blown(plan: Plan, folder: Path, say: Say) -> Iterator[tuple[Outcome, Evidenc
     say("starting the house ...")
     with standing(folder, lease_s=plan.lease_s) as house:
         _blow(plan, gusts, house, ledger, outcome, say)
-        with gathered(house.database_url, house.erp_ledger, ledger) as evidence:
+        with gathered(
+            house.database_url, house.erp_ledger, ledger, house.environment["THROUGHLINE_VAULT_KEYS"]
+        ) as evidence:
             if not outcome.left:  # what is still under way breaks them all
                 outcome.findings = checks.run(evidence)
                 evidence.db.rollback()

@@ -119,8 +119,8 @@ def _keys(tree: ast.Module) -> Iterator[str]:
 
 # --- the registry of exceptions --------------------------------------------------------------------------------------
 CODE = re.compile(
-    r"(ACCESS|ALLOC|API|CASE|CHG|CREDIT|DELIVERY|DISPATCH|DOCUMENT|ERP|IF|IMPORT|ITEM|JOURNEY|KEY|LATE|MAP|MD|REPLAY|RESUBMIT|RETENTION|ROLE"
-    r"|STATE|UOM|VAULT|VISIT)_[A-Z_]+|ALERT|BUG|INVARIANT|POISON"
+    r"(ACCESS|ALLOC|API|CASE|CHG|CREDIT|DELIVERY|DISPATCH|DOCUMENT|ERP|FIND|IF|IMPORT|ITEM|JOURNEY|KEY|LATE|MAP|MD|REPLAY"
+    r"|RESUBMIT|RETENTION|ROLE|SEARCH|STATE|UOM|VAULT|VERIFY|VISIT)_[A-Z_]+|ALERT|BUG|INVARIANT|POISON"
 )
 # Shaped like a code, and none.
 NO_CODES: set[str] = set()

@@ -28,7 +28,8 @@ class Listing:
         self.teaches = owner.teaches
         self.chosen = {filter_.param: self._chosen(filter_) for filter_ in owner.filters}
         queryset = owner.listed(owner.get_queryset(request), who)
-        queryset, found_by_index = owner.search(queryset, self.term) if self.term else (queryset, False)
+        found = owner.search_for(queryset, self.term, who) if self.term else (queryset, False)
+        queryset, found_by_index = found
         for filter_ in owner.filters:
             if self.chosen[filter_.param]:
                 queryset = filter_.apply(queryset, self.chosen[filter_.param])

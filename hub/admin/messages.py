@@ -8,9 +8,9 @@ from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
 from django.urls import URLPattern, path, reverse
 
-from hub import audit, interventions, lineage, navigation, shapes
+from hub import audit, finders, interventions, lineage, navigation, shapes
 from hub.admin import lineage as ways
-from hub.admin import raw, replays, resubmitting, verbs
+from hub.admin import raw, replays, resubmitting, searching, verbs
 from hub.admin.base import Block, EvidenceAdmin
 from hub.admin.columns import Column, Filter, by_field
 from hub.admin.listing import Listing
@@ -53,7 +53,7 @@ class MessageAdmin(EvidenceAdmin):
     facility_field = "endpoint__facility"
     change_form_template = "admin/hub/message.html"
     intro = "Everything that partners sent, stored before it was acknowledged."
-    search_hint = "Control id, account or other key, message id"
+    search_hint = "Account, control id, order, item, charge, journal or message id"
     teaches = (
         "No messages in this window of time.",
         (
@@ -92,12 +92,14 @@ class MessageAdmin(EvidenceAdmin):
         """Without the bytes: fifty of them may be 250 MB."""
         return queryset.defer("raw", "sha256", "notes")
 
-    def search(self, queryset: QuerySet[Any], term: str) -> tuple[QuerySet[Any], bool]:
-        """By id, or by control id through the key table's primary key; else by key within the window of time."""
+    def search_for(self, queryset: QuerySet[Any], term: str, who: Viewer) -> tuple[QuerySet[Any], bool]:
+        """By id, or by control id through the key table's primary key; else by whatever finder knows it."""
         try:
-            return queryset.filter(pk=UUID(term)), True
+            by_id = queryset.filter(pk=UUID(term))
         except ValueError:
-            pass
+            by_id = queryset.none()
+        if by_id.exists():
+            return by_id, True
         doors = Endpoint.objects.filter(direction="in").values_list(
             "pk", "sending_application", "sending_facility"
         )  # fmt: skip
@@ -107,22 +109,29 @@ class MessageAdmin(EvidenceAdmin):
         found = list(MessageKey.objects.filter(by_control_id).values_list("message_id", flat=True)[:50])
         if found:
             return queryset.filter(pk__in=found), True
-        return queryset.filter(Q(key=term) | Q(control_id=term)), False
+        return queryset.filter(pk__in=finders.anything(term, by=who.actor)), True
 
     def tools(self, listing: Listing, who: Viewer) -> list[tuple[str, str]]:
         """A replay of what the list shows."""
-        may = who.may("hub.plan_replay")
-        return [("Replay these…", replays.plan_link("messages", listing))] if may else []
+        found = [("Search inside…", reverse("admin:hub_message_search"))] if who.may("hub.search_content") else []
+        if who.may("hub.plan_replay"):
+            found.append(("Replay these…", replays.plan_link("messages", listing)))
+        return found
 
     def get_urls(self) -> list[URLPattern]:
-        """More doors: to uncover personal fields, to edit a copy, to hand it in."""
+        """More doors: to search inside, to uncover personal fields, to edit a copy, to hand it in."""
         door = self.admin_site.admin_view
         return [
+            path("search/", door(self.search_view), name="hub_message_search"),
             path("<path:object_id>/reveal/", door(self.reveal_view), name="hub_message_reveal"),
             path("<path:object_id>/edit/", door(self.edit_view), name="hub_message_edit"),
             path("<path:object_id>/resubmit/", door(self.resubmit_view), name="hub_message_resubmit"),
             *super().get_urls(),
         ]
+
+    def search_view(self, request: HttpRequest) -> HttpResponse:
+        """Words inside messages. By POST: what somebody looks for stands in no address and no log."""
+        return searching.page(self, request)
 
     def edit_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """The whole message to be edited, shown in the answer to this POST; who and why is kept."""
@@ -145,7 +154,7 @@ class MessageAdmin(EvidenceAdmin):
         if shown:
             reason = form.cleaned_data["reason"]
             audit.record("messages.reveal", by=who.actor, subject=message, reason=reason)
-        segments, unreadable = raw.segments(bytes(message.raw), full=True, reveal=shown)
+        segments, unreadable = raw.of(message, full=True, reveal=shown)
         extra = {"segments": segments, "unreadable": unreadable, "revealed": shown, "reveal_form": form}
         return self.page(request, message, extra)
 
@@ -187,7 +196,7 @@ class MessageAdmin(EvidenceAdmin):
         full = who.may("hub.view_raw_message")
         extra = dict(extra_context or {})
         if "segments" not in extra:
-            segments, unreadable = raw.segments(bytes(row.raw), full=full)
+            segments, unreadable = raw.of(row, full=full)
             extra |= {"segments": segments, "unreadable": unreadable, "reveal_form": verbs.ReasonForm(prefix="reveal")}
         extra |= resubmitting.context(row, who)
         story = lineage.tell(row, who)

@@ -2,8 +2,11 @@
 
 from dataclasses import dataclass
 
+from hub import bodies
 from hub.errors import ParseError
 from hub.formats import hl7
+from hub.models import Message
+from hub.vault import VaultError
 
 # Fields that say who the patient is. They stay covered until somebody uncovers them with a reason that is kept.
 PERSONAL = {
@@ -39,6 +42,14 @@ class Shown:
     title: str
     preview: str
     fields: list[Field]
+
+
+def of(message: Message, *, full: bool, reveal: bool = False) -> tuple[list[Shown], str]:
+    """The segments of a stored message (see `segments`), or a sentence where its bytes cannot be opened."""
+    try:
+        return segments(bodies.of(message), full=full, reveal=reveal)
+    except VaultError as error:
+        return [], error.text
 
 
 def segments(raw: bytes, *, full: bool, reveal: bool = False) -> tuple[list[Shown], str]:

@@ -9,7 +9,7 @@ from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils.html import format_html
 
-from hub import audit, resubmission, shapes
+from hub import audit, bodies, resubmission, shapes
 from hub.admin import verbs
 from hub.admin.base import Block
 from hub.errors import HubError
@@ -56,7 +56,7 @@ def edit(owner: Any, request: HttpRequest, object_id: str) -> HttpResponse:
         return HttpResponseRedirect(_page(message))
     reason = form.cleaned_data["reason"]
     audit.record("messages.reveal", by=who.actor, subject=message, reason=reason, detail={"for": "editing"})
-    return _editor(owner, request, message, EditForm(initial=opened(bytes(message.raw)) | {"reason": reason}))
+    return _editor(owner, request, message, EditForm(initial=opened(bodies.of(message)) | {"reason": reason}))
 
 
 def resubmit(owner: Any, request: HttpRequest, object_id: str) -> HttpResponse:

@@ -9,7 +9,7 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from hub import audit, interventions, resubmission
+from hub import audit, bodies, finders, interventions, resubmission
 from hub.api import fields, filters, resources
 from hub.api.ways import WaySerializer, way
 from hub.models import Message, MessageKey
@@ -61,6 +61,23 @@ class RawMessageSerializer(serializers.Serializer[Any]):
     base64 = serializers.CharField(help_text="The bytes, in base64.")
 
 
+class Find(fields.Body):
+    """A business key, and where the page before ended."""
+
+    by = serializers.CharField(max_length=40, help_text="account, charge, control_id, correlation_id, item, journal, "
+                               "key or order.")  # fmt: skip
+    value = serializers.CharField(max_length=finders.VALUE_MAX, help_text="The whole value, as it is written there.")
+    before = serializers.UUIDField(required=False, help_text="`reached` of the page before.")
+
+
+class FoundSerializer(serializers.Serializer[Any]):
+    """One page of what was found, the newest first."""
+
+    results = MessageSerializer(many=True)
+    complete = serializers.BooleanField(help_text="Everything that is kept was searched.")
+    reached = serializers.UUIDField(allow_null=True, help_text="Where it stopped; `before` of the next page.")
+
+
 class Edited(fields.Body):
     """The bytes that take the place of a stopped message's."""
 
@@ -102,16 +119,31 @@ class Messages(resources.Resource):
     facility_field = "endpoint__facility"
     serializer_class = MessageSerializer
     filterset_class = MessageFilters
-    looks = frozenset({"lineage"})
+    looks = frozenset({"find", "lineage"})
     needs = {
         "list": ("hub.view_message",),
         "retrieve": ("hub.view_message",),
+        "find": ("hub.view_message",),
         "raw": ("hub.view_message", "hub.view_raw_message"),
         "lineage": ("hub.view_message", "hub.view_fact", "hub.view_delivery", "hub.view_dispatch"),
         "retry": ("hub.view_message", "hub.retry_message"),
         "waive": ("hub.view_message", "hub.waive_message"),
         "resubmit": ("hub.view_message", "hub.view_raw_message", "hub.edit_message"),
     }
+    queries = {"find": resources.parameters(Find)}
+
+    @extend_schema(responses=FoundSerializer, parameters=list(resources.parameters(Find)))
+    @resources.survey
+    def find(self, request: Request) -> Response:
+        """Find messages by a business key, however old they are.
+
+        A page has 50 at most and takes 3 seconds at most; then `reached` says where to go on.
+        """
+        asked = resources.asked(Find, request)
+        found = finders.find(asked["by"], asked["value"], by=self.by, before=asked.get("before", finders.LAST))
+        rows = self.get_queryset().filter(pk__in=found.ids).order_by("-pk")
+        page = {"results": rows, "complete": found.reached is None, "reached": found.reached}
+        return Response(FoundSerializer(page).data)
 
     @extend_schema(responses=RawMessageSerializer)
     @resources.look
@@ -122,7 +154,7 @@ class Messages(resources.Resource):
         """
         message = self.get_object()
         audit.record("messages.view_raw", by=self.by, subject=message, correlation_id=message.correlation_id)
-        shown = base64.b64encode(bytes(message.raw)).decode()
+        shown = base64.b64encode(bodies.of(message)).decode()
         return Response({"id": message.pk, "sha256": bytes(message.sha256).hex(), "base64": shown})
 
     @extend_schema(responses=WaySerializer)

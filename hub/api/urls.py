@@ -13,8 +13,8 @@ from rest_framework.views import APIView
 
 from hub.api.cases import Cases
 from hub.api.deliveries import Deliveries, Dispatches
-from hub.api.late import Late
 from hub.api.endpoints import Endpoints
+from hub.api.late import Late
 from hub.api.lineage import Lineage
 from hub.api.messages import Messages
 from hub.api.replays import Replays

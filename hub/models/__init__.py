@@ -16,6 +16,7 @@ from hub.models.messages import Message, MessageKey
 from hub.models.partners import Endpoint, Partner
 from hub.models.replays import Replay, ReplayItem, Resubmission
 from hub.models.resends import Resend
+from hub.models.search import ContentSegment
 from hub.models.webhooks import Webhook, WebhookCall, WebhookTry
 
 __all__ = [
@@ -26,6 +27,7 @@ __all__ = [
     "Breaker",
     "Bucket",
     "BusinessCalendar",
+    "ContentSegment",
     "Deadline",
     "Delivery",
     "Digest",

@@ -1,4 +1,4 @@
-"""Messages: what partners sent, byte for byte, and what became of it."""
+"""Messages: what partners sent, byte for byte (sealed, see `hub.bodies`), and what became of it."""
 
 from django.db import models
 
@@ -58,6 +58,7 @@ class Message(models.Model):
             ("waive_message", "Can waive a stopped message"),
             ("drop_month", "Can archive and drop a month"),
             ("edit_message", "Can edit a stopped message and hand it in anew"),
+            ("search_content", "Can search inside messages"),
         )
         indexes = (
             models.Index(fields=["lane", "id"], name="message_waiting", condition=models.Q(status="received")),

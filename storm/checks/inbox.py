@@ -6,6 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 from storm.evidence import Evidence, Sent
+from storm.opening import opened
 
 STORED = """
 SELECT m.id, e.facility, m.control_id, encode(m.sha256, 'hex'), m.raw, m.status
@@ -20,14 +21,21 @@ WAITING = {"stopped", "blocked"}  # its lines wait with it, for a person
 
 
 def lost(evidence: Evidence) -> list[str]:
-    """Every acknowledged message is stored, byte for byte."""
-    stored = {(facility, control_id, sha256): raw for _, facility, control_id, sha256, raw, _ in evidence.rows(STORED)}
+    """Every acknowledged message is stored, sealed, byte for byte."""
+    stored = {
+        (facility, control_id, sha256): (id_, raw)
+        for id_, facility, control_id, sha256, raw, _ in evidence.rows(STORED)
+    }
     findings = []
     for one in _accepted(evidence):
-        raw = stored.get((one.facility, one.control_id, one.sha256))
-        if raw is None:
+        found = stored.get((one.facility, one.control_id, one.sha256))
+        if found is None:
             findings.append(f"{one.control_id} was answered {one.answer} and is not stored")
-        elif hashlib.sha256(bytes(raw)).hexdigest() != one.sha256:
+            continue
+        raw = opened(evidence.keys, *found)
+        if raw is None:
+            findings.append(f"{one.control_id} is stored with bytes that are not sealed, or do not open")
+        elif hashlib.sha256(raw).hexdigest() != one.sha256:
             findings.append(f"{one.control_id} is stored with other bytes than were sent")
     return findings
 

@@ -17,6 +17,7 @@ import pytest
 from django.db import connection
 
 import embedded
+from hub import bodies
 from tests.hub.door_kit import Client, code, dft, endpoint, errors, free_port, stored
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -122,9 +123,9 @@ def test_F_M1_F_M2_kill_9_loses_nothing_that_was_acknowledged():
                 for name in list(sender.acknowledged)[-3:]:
                     assert client.ask(sender.bodies[name]) == sender.acknowledged[name]
     with connection.cursor() as cursor:
-        cursor.execute("SELECT control_id, raw FROM hub_message")
+        cursor.execute("SELECT control_id, id, raw FROM hub_message")
         rows = cursor.fetchall()
-    kept = {name: bytes(raw) for name, raw in rows}
+    kept = {name: bodies.open_(id_, bytes(raw)) for name, id_, raw in rows}
     assert len(kept) == len(rows)
     assert {name: kept.get(name) for name in told} == told
     assert len(told) > 1000
@@ -182,6 +183,7 @@ def test_F_M5_R_12_without_its_database_the_listener_asks_to_send_again(durable_
             sender.join()
     told = acknowledged(senders)
     with psycopg.connect(url) as database:
-        kept = dict(database.execute("SELECT control_id, raw FROM hub_message").fetchall())
+        found = database.execute("SELECT control_id, id, raw FROM hub_message").fetchall()
+        kept = {name: bodies.open_(id_, raw) for name, id_, raw in found}
         assert database.execute("SELECT count(*) FROM hub_message").fetchone() == (len(kept),)
     assert {name: kept.get(name) for name in told} == told

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from hub import arrivals, queue
+from hub import arrivals, bodies, queue
 from hub.backlog import Backlog
 from hub.doors import Peer
 from hub.listener import writer
@@ -39,7 +39,7 @@ def test_R_1_an_acknowledged_message_is_in_the_table(port):
     """When the answer is read, the row is there, byte for byte."""
     with listening(), Client(port) as client:
         assert code(client.ask(dft("M1"))) == "AA M1"
-        assert bytes(one(control_id="M1").raw) == dft("M1")
+        assert bodies.of(one(control_id="M1")) == dft("M1")
 
 
 def test_R_2_a_resend_over_another_connection_gets_the_same_bytes(port):

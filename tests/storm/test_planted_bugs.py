@@ -200,7 +200,7 @@ def untouched(evidence: Evidence) -> Iterator[Evidence]:
     evidence.erp.backup(ledger)
     try:
         with evidence.db.transaction(force_rollback=True):
-            yield Evidence(evidence.db, ledger, list(evidence.sent))
+            yield Evidence(evidence.db, ledger, list(evidence.sent), evidence.keys)
     finally:
         ledger.close()
         evidence.db.rollback()

@@ -1,22 +1,41 @@
-"""Seal all secrets with the first key of the ring, so that older keys can be taken out of it."""
+"""Seal everything with the first key of the ring, so that older keys can be taken out of it."""
 
+from argparse import ArgumentParser
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 from django.db import transaction
 
-from hub import access, audit, vault
+from hub import access, audit, resealing, vault
 from hub.models import Endpoint, Webhook
 
 
 class Command(BaseCommand):
-    """Idempotent: what the first key sealed already stays as it is. A secret that does not open is named and kept."""
+    """Idempotent: what the first key sealed already stays as it is. What does not open is named and kept."""
 
-    help = "Seal the secrets of all endpoints and webhooks with the first key of THROUGHLINE_VAULT_KEYS."
+    help = (
+        "Seal the secrets of endpoints and webhooks, messages and search filters with the first key of"
+        " THROUGHLINE_VAULT_KEYS."
+    )
 
-    def handle(self, *_args: Any, **_options: Any) -> None:
-        codes = Endpoint.objects.exclude(secret="").order_by("code").values_list("code", flat=True)
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        """What to leave out, and where to go on."""
+        parser.add_argument("--secrets-only", action="store_true", help="leave messages and filters as they are")
+        parser.add_argument("--after", default="", help="go on after this message id, as the last run printed it")
+
+    def handle(self, *_args: Any, **options: Any) -> None:
+        """Secrets, then messages, then filters."""
+        failed = self._secrets()
+        if not options["secrets_only"]:
+            failed += self._messages(options["after"])
+            for done in resealing.segments():
+                self.stdout.write(f"search: {done:,} segments made anew")
+        if failed:
+            raise CommandError(f"{len(failed)} could not be opened: {', '.join(failed[:20])}. Keep the old keys.")
+
+    def _secrets(self) -> list[str]:
         failed = []
+        codes = Endpoint.objects.exclude(secret="").order_by("code").values_list("code", flat=True)
         for code in codes:
             try:
                 self.stdout.write(f"{code}: {self._rotate(code)}")
@@ -29,8 +48,16 @@ class Command(BaseCommand):
             except vault.VaultError as error:
                 failed.append(name)
                 self.stderr.write(f"webhook {name}: {error.text}")
-        if failed:
-            raise CommandError(f"{len(failed)} secrets could not be opened: {', '.join(failed)}. Keep the old keys.")
+        return failed
+
+    def _messages(self, after: str) -> list[str]:
+        failed: list[str] = []
+        for progress in resealing.messages(after):
+            failed += map(str, progress.failed)
+            for id_ in progress.failed:
+                self.stderr.write(f"message {id_} does not open")
+            self.stdout.write(f"messages: {progress.done:,} sealed anew; go on with --after {progress.last}")
+        return failed
 
     @transaction.atomic
     def _rotate(self, code: str) -> str:

@@ -8,7 +8,7 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
-from hub import replaying
+from hub import bodies, replaying
 from hub.models import AuditEntry, Endpoint, Message, Replay
 from tests import world
 from tests.world import dft, ft1
@@ -126,7 +126,7 @@ def test_a_stopped_message_is_edited_in_the_browser_and_both_pages_lead_to_each_
     opened = client.post(edit, {"edit-reason": "wrong day"}).content.decode()
     assert "not a day" in opened
     assert AuditEntry.objects.get(verb="messages.reveal").reason == "wrong day"
-    lines = bytes(stopped.raw).decode().replace("\r", "\r\n")
+    lines = bodies.of(stopped).decode().replace("\r", "\r\n")
     same = client.post(send, {"text": lines, "reason": "r", "codec": "utf-8"}).content.decode()
     assert "RESUBMIT_SAME" in same
     mended = lines.replace("not a day", f"{world.TODAY:%Y%m%d}")

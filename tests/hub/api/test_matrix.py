@@ -92,6 +92,7 @@ MATRIX = {
     ("GET", "messages/{pk}/lineage"): Entry(
         (V_MESSAGE, "hub.view_fact", V_DELIVERY, "hub.view_dispatch"), below("messages", rows.message, "lineage")
     ),
+    ("GET", "messages/find"): Entry((V_MESSAGE,), listed("messages/find?by=key&value=ACC1"), hides=False),
     ("GET", "messages/{pk}/raw"): Entry((V_MESSAGE, "hub.view_raw_message"), below("messages", rows.message, "raw")),
     ("POST", "messages/{pk}/retry"): Entry(
         (V_MESSAGE, "hub.retry_message"), below("messages", rows.message, "retry")
@@ -222,7 +223,7 @@ def _end(path: str, start: int) -> int:
 def test_INV_21_every_route_has_an_entry_and_every_entry_a_route() -> None:
     """A new route is told here what it needs, or this fails."""
     assert routes() == set(MATRIX)
-    assert len(MATRIX) == 53
+    assert len(MATRIX) == 54
 
 
 @pytest.fixture(scope="module")
