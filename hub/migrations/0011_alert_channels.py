@@ -266,6 +266,7 @@ class Migration(migrations.Migration):
             field=models.CharField(
                 choices=[
                     ("silent_feed", "A feed is silent"),
+                    ("below_usual", "A feed sends less than usual"),
                     ("backlog", "Messages wait to be read"),
                     ("oldest_message", "The oldest message waits too long"),
                     ("error_share", "Many messages stop or are refused"),
@@ -286,6 +287,7 @@ class Migration(migrations.Migration):
             field=models.CharField(
                 choices=[
                     ("silent_feed", "A feed is silent"),
+                    ("below_usual", "A feed sends less than usual"),
                     ("backlog", "Messages wait to be read"),
                     ("oldest_message", "The oldest message waits too long"),
                     ("error_share", "Many messages stop or are refused"),
