@@ -29,7 +29,7 @@ demo: setup-demo ## run the whole system with a private PostgreSQL, a hospital n
 	@exec $(PY) -m embedded.demo $(DEMO_ARGS)
 
 test: setup ## run the whole test suite, with coverage
-	@$(PY) -m pytest -q -n $(WORKERS) --dist loadgroup \
+	@$(PY) -m pytest -q -n $(WORKERS) \
 		--cov=hub --cov=mappings --cov=billing --cov=erp --cov-report=term --cov-fail-under=90 $(PYTEST_ARGS)
 
 lint: setup ## check style, types, arrows, templates, settings, migrations and the OpenAPI document

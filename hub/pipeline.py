@@ -13,6 +13,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 import structlog
@@ -92,13 +93,19 @@ class Messages:
     def claim(self, numbers: Sequence[int], limit: int) -> list[Claimed]:
         """The oldest waiting messages of these lanes, about the same number from each."""
         each = max(1, -(-limit // len(numbers)))
-        rows = bulk.fetch(CLAIM.format(source=WAITING), {"numbers": list(numbers), "each": each, **self.params})
-        return [Claimed(*row) for row in rows]
+        return self._claimed(WAITING, {"numbers": list(numbers), "each": each, **self.params})
 
     def claim_again(self, ids: Sequence[UUID]) -> list[Claimed]:
         """The same messages once more, after a rollback."""
         source = "hub_message m WHERE m.id = ANY(%(ids)s) AND m.status = 'received'"
-        return [Claimed(*row) for row in bulk.fetch(CLAIM.format(source=source), {"ids": list(ids)})]
+        return self._claimed(source, {"ids": list(ids)})
+
+    def _claimed(self, source: str, params: dict[str, Any]) -> list[Claimed]:
+        rows = [Claimed(*row) for row in bulk.fetch(CLAIM.format(source=source), params)]
+        if any(row.endpoint_id not in self.doors for row in rows):  # a door that was opened a moment ago
+            doorkeys.forget()
+            self.doors = doorkeys.inbound()
+        return rows
 
     def count_attempt(self, row: Claimed) -> int:
         """One more attempt, to be committed before the work."""

@@ -1,16 +1,14 @@
 """Settling calls: what the partner's answers mean for dispatches, deliveries and the people who must know."""
 
-from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from itertools import chain
 from typing import TypeGuard
 from uuid import UUID
 
 import structlog
 from django.utils import timezone
 
-from hub import access, breakers, bulk, cases, dispatches, stops
+from hub import access, breakers, bulk, cases, refusals, stops
 from hub.models import Endpoint
 from hub.routing import Outbound, Outcome
 from hub.sendcall import Call
@@ -121,82 +119,8 @@ def _doubtless(calls: Sequence[Call], found_out: str) -> None:
 
 
 def _rejected(route: Outbound, endpoint: Endpoint, calls: Sequence[Call]) -> None:
-    """The partner took nothing of them. Many facts in a call: halve it, so that the culprit stands alone.
-
-    Facts of one key stay together, so that none overtakes the culprit. A call of one key sends its first fact alone;
-    the others wait, and are blocked if it is refused again. Later calls of the same keys that were not taken yet are
-    taken apart: older than the halves, they would go out before them.
-    """
     _doubtless(calls, "The partner does not have it, and refused it.")
-    for call in calls:
-        members = bulk.fetch(
-            "SELECT d.id, d.key, d.lane, f.message_id FROM hub_delivery d JOIN hub_fact f ON f.id = d.fact_id"
-            " WHERE d.dispatch_id = %s AND d.status = 'sending' ORDER BY d.id",
-            [call.id],
-        )
-        if members:
-            _take_apart(route, endpoint, call, members[0][2], sorted({key for _, key, _, _ in members}))
-        if len(members) > 1:
-            by_key: dict[str, list[UUID]] = defaultdict(list)
-            for delivery_id, key, _, _ in members:
-                by_key[key].append(delivery_id)
-            bundles = list(by_key.values())
-            if len(bundles) == 1:
-                first, *behind = bundles[0]
-                dispatches.put_back(behind)
-                halves = [[first]]
-            else:
-                middle = len(bundles) // 2
-                halves = [sorted(chain(*bundles[:middle])), sorted(chain(*bundles[middle:]))]
-            dispatches.make(route, endpoint, members[0][2], halves, status="waiting")
-            continue
-        assert call.outcome is not None
-        for delivery_id, key, _, message_id in members:
-            _stop(route, endpoint, delivery_id, key, message_id, call.outcome)
-
-
-LATER = """
-SELECT o.id FROM hub_dispatch o WHERE o.endpoint_id = %s AND o.route = %s AND o.lane = %s AND o.status = 'waiting'
-AND o.id > %s AND EXISTS (SELECT 1 FROM hub_delivery d WHERE d.dispatch_id = o.id AND d.status = 'sending'
-    AND d.key = ANY(%s::text[])) ORDER BY o.id
-"""
-APART = """
-UPDATE hub_dispatch SET status = 'rejected', code = 'BEHIND', settled_at = now(),
-    text = 'Not sent: an earlier call of its keys was refused. Its deliveries wait for another one.'
-WHERE id = ANY(%s::uuid[]) AND status = 'waiting'
-"""
-
-
-def _take_apart(route: Outbound, endpoint: Endpoint, call: Call, lane: int, keys: Sequence[str]) -> None:
-    """Calls of the lane that come later, carry one of the keys, and are surely not done: their deliveries wait anew."""
-    behind = [id_ for (id_,) in bulk.fetch(LATER, [endpoint.pk, route.name, lane, call.id, bulk.texts(keys)])]
-    if not behind:
-        return
-    bulk.run(APART, [bulk.uuids(behind)])
-    route.settle([(id_, Outcome("rejected", code="BEHIND", text="Not sent.")) for id_ in behind], by=access.SYSTEM)
-    members = bulk.fetch(
-        "SELECT id FROM hub_delivery WHERE dispatch_id = ANY(%s::uuid[]) AND status = 'sending'", [bulk.uuids(behind)]
-    )
-    dispatches.put_back([id_ for (id_,) in members])
-
-
-def _stop(
-    route: Outbound, endpoint: Endpoint, delivery_id: UUID, key: str, message_id: UUID | None, outcome: Outcome
-) -> None:
-    text = f"{endpoint.name} refused it: {outcome.text}" + (f" (at {outcome.field})" if outcome.field else "")
-    stops.put(f"{route.name}@{endpoint.code}", [(key, delivery_id)], timezone.now())
-    bulk.run(
-        "UPDATE hub_delivery SET status = 'stopped', problem_code = %s, problem = %s"
-        " WHERE id = %s AND status = 'sending'",
-        [outcome.code[:40] or "rejected", text, delivery_id],
-    )
-    case = cases.NewCase(
-        code=route.case, subject=f"delivery:{delivery_id}", title=f"{endpoint.name} refused: {outcome.code}",
-        text=f"{text}. Correct the cause, there or here, then retry the delivery.", owner=route.owner,
-        partner=endpoint.partner.code, facility=endpoint.facility, delivery_id=delivery_id, message_id=message_id,
-        data={"partner_code": outcome.code, "partner_text": outcome.text},
-    )  # fmt: skip
-    cases.open_many([case], by=access.SYSTEM)
+    refusals.settle(route, endpoint, calls)
 
 
 def _given_up(route: Outbound, endpoint: Endpoint, calls: Sequence[Call]) -> None:

@@ -10,7 +10,7 @@ from storm import checks
 from storm.evidence import Evidence
 from storm.run import Outcome
 
-pytestmark = [pytest.mark.crash, pytest.mark.xdist_group("storm")]
+pytestmark = pytest.mark.crash
 Plant = Callable[[Evidence], None]
 
 

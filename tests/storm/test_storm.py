@@ -14,7 +14,6 @@ from storm.weather import KINDS, forecast
 
 
 @pytest.mark.crash
-@pytest.mark.xdist_group("storm")
 def test_a_short_storm_loses_nothing_and_doubles_nothing(storm: tuple[Outcome, Evidence]) -> None:
     """Killed, stopped, flushed, cut and crashed: every message found its end, and the books agree to the cent."""
     outcome, evidence = storm

@@ -106,7 +106,7 @@ def test_every_number_that_is_money_is_text(document: dict[str, Any]) -> None:
         for name, schema in component.get("properties", {}).items()
         if money.match(name) and "type" in schema and schema["type"] != "object"
     ]
-    assert len(found) == 11
+    assert len(found) == 12
     assert all(type_ in ("string", ["string", "null"]) for type_ in found)
 
 
