@@ -20,6 +20,7 @@ from typing import Any
 
 import psycopg
 
+from benchmarks import machine
 from benchmarks.hub import LINES, Hub, running, wait_for
 from benchmarks.telling import figures_of, say
 from embedded.ports import any_free
@@ -111,11 +112,16 @@ def ask(hub: Hub, statement: str, *params: Any) -> Any:
 
 def rounds(hub: Hub, trap: Hole, options: argparse.Namespace) -> dict[str, Any]:
     """All rounds; how many messages were acknowledged, how many deliveries waited, and how long until none did."""
-    figures: dict[str, Any] = {"acked": 0, "waiting_when_healed": [], "caught_up_s": []}
+    figures: dict[str, Any] = {"acked": 0, "busy": {}, "waiting_when_healed": [], "caught_up_s": []}
 
     def load(run: str, seconds: float) -> None:
         terms = ("--connections", "8", "--rate", str(options.rate), "--seconds", str(seconds), "--run", run)
+        (taken, all_), used = machine.ticks(), hub.cpu()
         figures["acked"] += int(hub.load(*terms)["acked"])
+        (taken_then, all_then), used_then = machine.ticks(), hub.cpu()
+        figures["busy"][run] = (taken_then - taken) / (all_then - all_)
+        shares = {name: f"{(used_then[name] - used[name]) / seconds:.2f}" for name in used}
+        say(f"  {run}: machine {figures['busy'][run]:.0%} busy; cores: {shares}")
 
     load("WARM", 5)
     hub.posted(figures["acked"] * LINES, 120)

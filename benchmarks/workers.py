@@ -19,17 +19,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from benchmarks import machine
 from benchmarks.hub import LINES, Hub, running
 from benchmarks.telling import figures_of, say
 
 BEGIN, END = 0.2, 0.95  # of the backlog
 NAMES = ("work1", "work2")
-
-
-def ticks() -> tuple[int, int]:
-    """Of all cores since the machine started: ticks that were taken by anybody, and all."""
-    values = [int(word) for word in Path("/proc/stat").read_text().splitlines()[0].split()[1:9]]
-    return sum(values) - values[3] - values[4], sum(values)  # without idle and waiting for the disk
 
 
 @contextmanager
@@ -54,7 +49,7 @@ def drain(hub: Hub, messages: int, processes: int) -> dict[str, Any]:
     with working(hub, messages, processes) as before:
         for share in (BEGIN, END):
             hub.posted(before + int(messages * share) * LINES, 600)
-            marks.append((time.monotonic(), (hub.lines() - before) / LINES, hub.cpu(), *ticks()))
+            marks.append((time.monotonic(), (hub.lines() - before) / LINES, hub.cpu(), *machine.ticks()))
     (begun, first, used, taken, all_), (ended, last, used_then, taken_then, all_then) = marks
     done = last - first
     if done < messages / 2:
