@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import signal
 import sys
 import tempfile
 from collections.abc import Callable
@@ -18,6 +19,7 @@ def say(text: str) -> None:
 
 def figures_of(prefix: str, bench: Callable[[Path], dict[str, Any]]) -> None:
     """Run a benchmark in a new folder below var/, which goes again; show the ends of its logs, print its figures."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # whoever stops it leaves no programs behind
     (ROOT / "var").mkdir(exist_ok=True)
     folder = Path(tempfile.mkdtemp(prefix=prefix, dir=ROOT / "var"))
     try:
