@@ -18,12 +18,12 @@ PYTEST_ARGS ?=
 LOCK := ../.venv/bin/uv pip compile -q --upgrade --universal --python-version 3.11 --generate-hashes --no-header --no-annotate
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint lint-django lint-types lint-settings lint-migrations lint-openapi bench bench-search storm lock setup setup-demo clean forget
+.PHONY: help demo test lint lint-django lint-types lint-settings lint-migrations lint-openapi bench bench-search bench-black-hole bench-workers storm lock setup setup-demo clean forget
 
 help: ## list the targets
 	@echo "Throughline. Targets:"
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/\1\t\2/' | \
-		while IFS="$$(printf '\t')" read -r name what; do printf '  make %-12s %s\n' "$$name" "$$what"; done
+		while IFS="$$(printf '\t')" read -r name what; do printf '  make %-16s %s\n' "$$name" "$$what"; done
 
 demo: setup-demo ## run the whole system with a private PostgreSQL, a hospital network and live traffic
 	@exec $(PY) -m embedded.demo $(DEMO_ARGS)
@@ -59,6 +59,12 @@ bench: setup ## measure messages acknowledged and posted per second, beside this
 
 bench-search: setup ## measure pages and searches over ROWS (10000000) messages, and the drop of a month
 	@$(PY) -m benchmarks.search --rows $(or $(ROWS),10000000) $(BENCH_ARGS)
+
+bench-black-hole: setup ## measure what the other ERPs' deliveries notice while one ERP swallows everything
+	@$(PY) -m benchmarks.black_hole $(BENCH_ARGS)
+
+bench-workers: setup ## measure what a second worker process adds, and what it costs in processor time
+	@$(PY) -m benchmarks.workers $(BENCH_ARGS)
 
 storm: setup ## break everything for SECONDS (60) with the faults of a SEED, then check that nothing was lost or doubled
 	@$(PY) -m storm --seconds $(or $(SECONDS),60) $(if $(SEED),--seed $(SEED)) $(STORM_ARGS)

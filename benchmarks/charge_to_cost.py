@@ -7,11 +7,8 @@ one JSON object.
 """
 
 import argparse
-import json
-import shutil
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -20,32 +17,15 @@ from typing import Any
 import psycopg
 
 from benchmarks import machine
-from benchmarks.hub import ROOT, Hub, running
+from benchmarks.hub import LINES, ROOT, Hub, running
+from benchmarks.telling import figures_of, say
 
-LINES = 6  # journal legs of one message
 LATENCY = """
 SELECT percentile_cont(ARRAY[0.5, 0.95]) WITHIN GROUP (ORDER BY extract(epoch FROM j.settled_at - m.received_at) * 1000)
 FROM hub_message m JOIN billing_charge c ON c.message_id = m.id AND c.part = 0
 JOIN erp_journalline l ON l.charge_id = c.id AND l.leg = 0 JOIN erp_allocation a ON a.id = l.allocation_id
 JOIN erp_journal j ON j.id = a.journal_id WHERE m.received_at >= %s AND m.control_id LIKE %s
 """
-
-
-def say(text: str) -> None:
-    """Progress, for whoever waits."""
-    print(text, file=sys.stderr, flush=True)
-
-
-def posted(hub: Hub, lines: int, patience_s: float) -> float:
-    """Wait until the ERP's ledger has so many lines; the moment when it had, or None's stand-in: an error."""
-    deadline = time.monotonic() + patience_s
-    while True:
-        have = hub.ledger()["lines"]
-        if have >= lines:
-            return time.monotonic()
-        if time.monotonic() > deadline:
-            raise TimeoutError(f"the ledger has {have} of {lines} lines after {patience_s:.0f} s")
-        time.sleep(0.1)
 
 
 def echo(hub: Hub, seconds: float) -> float:
@@ -78,11 +58,11 @@ def doors(hub: Hub, seconds: float) -> dict[str, Any]:
 
 def drain(hub: Hub, messages: int) -> float:
     """Messages a second out of a backlog: stored while the workers were away, until the ERP has the last line."""
-    before = hub.ledger()["lines"]
+    before = hub.lines()
     hub.load("--connections", "32", "--messages", str(messages))
     begun = time.monotonic()
     hub.start_workers()
-    rate = messages / (posted(hub, before + messages * LINES, 600) - begun)
+    rate = messages / (hub.posted(before + messages * LINES, 600) - begun)
     hub.stop_workers()
     say(f"  {messages} waiting: {rate:.0f} msg/s")
     return rate
@@ -90,10 +70,10 @@ def drain(hub: Hub, messages: int) -> float:
 
 def through(hub: Hub, seconds: float) -> tuple[float, dict[str, Any]]:
     """End to end while sending as fast as it is acknowledged: all messages over the time until the last is posted."""
-    before = hub.ledger()["lines"]
+    before = hub.lines()
     used, begun = hub.cpu(), time.monotonic()
     result = hub.load("--connections", "32", "--seconds", str(seconds))
-    done = posted(hub, before + int(result["acked"]) * LINES, 600)
+    done = hub.posted(before + int(result["acked"]) * LINES, 600)
     share = {name: round((after - used[name]) / result["acked"] * 1e6) for name, after in hub.cpu().items()}
     say(f"  processor time, microseconds a message: {share}")
     return result["acked"] / (done - begun), {**result, "cpu_us": share}
@@ -101,11 +81,11 @@ def through(hub: Hub, seconds: float) -> tuple[float, dict[str, Any]]:
 
 def steady(hub: Hub, rate: int, seconds: float) -> dict[str, Any]:
     """A steady rate: acknowledgement latency, and from stored to settled in the ledger."""
-    before = hub.ledger()["lines"]
+    before = hub.lines()
     with psycopg.connect(hub.database_url) as connection:
         (since,) = connection.execute("SELECT now()").fetchone() or (None,)
     result = hub.load("--connections", "8", "--seconds", str(seconds), "--rate", str(rate), "--run", "STDY")
-    posted(hub, before + int(result["acked"]) * LINES, 120)
+    hub.posted(before + int(result["acked"]) * LINES, 120)
     time.sleep(1)
     with psycopg.connect(hub.database_url) as connection:
         (found,) = connection.execute(LATENCY, [since, "STDY%"]).fetchone() or ([None, None],)
@@ -142,7 +122,7 @@ def bench(folder: Path, options: argparse.Namespace) -> dict[str, Any]:
         say("acknowledged after commit")
         figures |= doors(hub, options.seconds / 3)
         figures["hub_to_echo"] = figures["acked_per_s"] / figures["echo_per_s"]
-    return {name: round(value, 3) if isinstance(value, float) else value for name, value in figures.items()}
+    return figures
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -153,16 +133,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--backlog", type=int, default=50_000, help="messages of the smaller backlog; 0 leaves it out")
     parser.add_argument("--workers", type=int, default=2)
     options = parser.parse_args(arguments)
-    (ROOT / "var").mkdir(exist_ok=True)
-    folder = Path(tempfile.mkdtemp(prefix="bench-", dir=ROOT / "var"))
-    try:
-        figures = bench(folder, options)
-    finally:
-        for log in sorted(folder.glob("*.log")):
-            if log.stat().st_size:
-                say(f"--- {log.name}: {log.stat().st_size} bytes, its end:\n{log.read_text()[-600:]}")
-        shutil.rmtree(folder, ignore_errors=True)
-    print(json.dumps(figures))
+    figures_of("bench-", lambda folder: bench(folder, options))
 
 
 if __name__ == "__main__":

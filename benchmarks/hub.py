@@ -19,15 +19,16 @@ import embedded
 from embedded import ports, ready
 
 ROOT = Path(__file__).resolve().parent.parent
+LINES = 6  # journal legs of one message of the load generator
 CELERY = (sys.executable, "-m", "celery", "-A", "hub", "worker", "--loglevel", "WARNING")
 
 
 @dataclass
 class Hub:
-    """The running processes and where they are."""
+    """The running processes and where they are. `erps` are the ports of all ledgers that journals go to."""
 
     mllp: int
-    erp: int
+    erps: list[int]
     environment: dict[str, str]
     folder: Path
     workers: int
@@ -55,11 +56,24 @@ class Hub:
             os.killpg(process.pid, signal.SIGKILL)
             process.wait()
 
+    def start_work(self, name: str, children: int) -> None:
+        """One `work` program with so many working processes."""
+        self.spawn(name, *CELERY, "-n", f"{name}@bench", "-Q", "work", "-c", str(children))
+
+    def start_sender(self, threads: int = 4) -> None:
+        """The sender, with beat."""
+        pool = ("-P", "threads", "-c", str(threads), "-B", "-s", str(self.folder / "beat"))
+        self.spawn("send", *CELERY, "-n", "send@bench", "-Q", "send", *pool)
+
+    def start_erp(self, name: str, port: int) -> None:
+        """A stand-in ERP with a ledger of its own; it may take a moment until it answers."""
+        ledger = str(self.folder / f"{name}.sqlite3")
+        self.spawn(name, sys.executable, "-m", "sandbox.erp", "--port", str(port), "--ledger", ledger)
+
     def start_workers(self) -> None:
         """Workers and sender, with beat."""
-        self.spawn("work", *CELERY, "-n", "work@bench", "-Q", "work", "-c", str(self.workers))
-        beat = str(self.folder / "beat")
-        self.spawn("send", *CELERY, "-n", "send@bench", "-Q", "send", "-P", "threads", "-c", "4", "-B", "-s", beat)
+        self.start_work("work", self.workers)
+        self.start_sender()
 
     def stop_workers(self) -> None:
         """Both of them."""
@@ -95,15 +109,28 @@ class Hub:
                 used[owner] += spent / os.sysconf("SC_CLK_TCK")
         return used
 
-    def ledger(self) -> dict[str, Any]:
-        """The ERP's own totals."""
+    def ledger(self, port: int, *, distinct: bool = False) -> dict[str, Any]:
+        """One ERP's own totals; `distinct` counts the different references too, which takes it a while."""
         request = urllib.request.Request(
-            f"http://127.0.0.1:{self.erp}/v1/totals?distinct=0",
+            f"http://127.0.0.1:{port}/v1/totals" + ("" if distinct else "?distinct=0"),
             headers={"Authorization": f"Bearer {self.environment['SANDBOX_ERP_TOKEN']}"},
         )
         with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310
             totals: dict[str, Any] = json.loads(answer.read())
         return totals
+
+    def lines(self) -> int:
+        """Journal legs in all ledgers together."""
+        return sum(int(self.ledger(port)["lines"]) for port in self.erps)
+
+    def posted(self, lines: int, patience_s: float) -> float:
+        """Wait until the ledgers have so many lines; the moment (monotonic) when they had. TimeoutError after that."""
+        deadline = time.monotonic() + patience_s
+        while (have := self.lines()) < lines:
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"the ledger has {have} of {lines} lines after {patience_s:.0f} s")
+            time.sleep(0.1)
+        return time.monotonic()
 
 
 @contextmanager
@@ -129,22 +156,22 @@ def running(folder: Path, *, workers: int) -> Iterator[Hub]:
             "THROUGHLINE_ERP_TOKEN": token,
             "SANDBOX_ERP_TOKEN": token,
         }
-        hub = Hub(taken[0], taken[1], environment, folder, workers)
+        hub = Hub(taken[0], [taken[1]], environment, folder, workers)
         try:
             hub.run("manage.py", "migrate", "--no-input", "-v", "0")
-            ledger = str(folder / "erp.sqlite3")
-            hub.spawn("erp", sys.executable, "-m", "sandbox.erp", "--port", str(hub.erp), "--ledger", ledger)
+            hub.start_erp("erp", taken[1])
             hub.run("manage.py", "load_demo")
             hub.spawn("mllp", sys.executable, "manage.py", "mllp", "--host", "127.0.0.1")
-            _wait_for(hub.mllp)
-            _wait_for(hub.erp)
+            wait_for(hub.mllp)
+            wait_for(taken[1])
             yield hub
         finally:
             for name in list(hub.processes):
                 hub.stop(name)
 
 
-def _wait_for(port: int) -> None:
+def wait_for(port: int) -> None:
+    """Until something listens there; TimeoutError after a minute."""
     deadline, answers = time.monotonic() + 60, ready.port(port)
     while answers() is not None:
         if time.monotonic() > deadline:

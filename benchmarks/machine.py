@@ -1,6 +1,7 @@
 """What the machine itself can do, measured in the same run: a figure means little without it."""
 
 import time
+from pathlib import Path
 
 import psycopg
 
@@ -19,3 +20,9 @@ def pg_rows_per_s(url: str) -> float:
         for start in range(0, ROWS, BATCH):
             connection.execute(statement, list(range(start, start + BATCH)))
         return ROWS / (time.perf_counter() - begun)
+
+
+def ticks() -> tuple[int, int]:
+    """Of all cores since the machine started: ticks that were taken by anybody, and all."""
+    values = [int(word) for word in Path("/proc/stat").read_text().splitlines()[0].split()[1:9]]
+    return sum(values) - values[3] - values[4], sum(values)  # without idle and waiting for the disk

@@ -7,18 +7,16 @@ standard error, the last line of standard output is one JSON object.
 
 import argparse
 import json
-import shutil
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from benchmarks.charge_to_cost import say
 from benchmarks.hub import ROOT, Hub, running
+from benchmarks.telling import figures_of, say
 
 MONTHS, FILLERS = 12, 2
 
@@ -58,7 +56,7 @@ def bench(folder: Path, options: argparse.Namespace) -> dict[str, Any]:
         say("pages and searches")
         figures |= json.loads(hub.run("-m", "benchmarks.search_measure").strip().splitlines()[-1])
         figures["acked_full_to_empty"] = figures["acked_per_s_full"] / figures["acked_per_s_empty"]
-    return {name: round(value, 3) if isinstance(value, float) else value for name, value in figures.items()}
+    return figures
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -67,13 +65,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--rows", type=int, default=10_000_000)
     parser.add_argument("--seconds", type=float, default=10, help="length of each sending")
     options = parser.parse_args(arguments)
-    (ROOT / "var").mkdir(exist_ok=True)
-    folder = Path(tempfile.mkdtemp(prefix="bench-search-", dir=ROOT / "var"))
-    try:
-        figures = bench(folder, options)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-    print(json.dumps(figures))
+    figures_of("bench-search-", lambda folder: bench(folder, options))
 
 
 if __name__ == "__main__":
