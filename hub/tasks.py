@@ -38,7 +38,9 @@ from hub.vault import VaultError
 
 log = structlog.get_logger(__name__)
 # A task looks around so long for more work before it ends, and never runs longer than its turn: others wait too.
-TURN_S, QUIET_S, PAUSE_S = 10.0, 0.25, 0.008
+TURN_S, QUIET_S = 10.0, 0.25
+# Between two looks that find nothing, each time twice as long: a look costs the database more than it tells.
+PAUSE_S, LONGEST_PAUSE_S = 0.008, 0.064
 
 _bulkhead = bulkheads.Bulkhead()
 
@@ -62,12 +64,13 @@ def _turn(step: Callable[[], int], name: str, endpoint_id: int | None = None) ->
 
 
 def _linger(step: Callable[[], int], end: float) -> None:
-    quiet = time.monotonic() + QUIET_S
+    quiet, pause_s = time.monotonic() + QUIET_S, PAUSE_S
     while time.monotonic() < min(end, quiet):
         if step():
-            quiet = time.monotonic() + QUIET_S
+            quiet, pause_s = time.monotonic() + QUIET_S, PAUSE_S
         else:
-            time.sleep(PAUSE_S)
+            time.sleep(pause_s)
+            pause_s = min(pause_s * 2, LONGEST_PAUSE_S)
 
 
 @contextmanager
