@@ -70,7 +70,11 @@ REFUSED = {
 }
 
 
-@pytest.mark.parametrize(("reason", "content"), [(why, one) for why, all_ in REFUSED.items() for one in all_])
+CASES = [(why, one, f"{why} {number}") for why, all_ in REFUSED.items() for number, one in enumerate(all_, 1)]
+
+
+# Named, because an archive has the time of its making in it: every worker of the suite must call it the same.
+@pytest.mark.parametrize(("reason", "content"), [case[:2] for case in CASES], ids=[name for *_, name in CASES])
 def test_an_archive_outside_the_limits_is_refused_whole(reason: str, content: bytes) -> None:
     """The reason says which limit it was."""
     with pytest.raises(Permanent, match=reason) as refused:
