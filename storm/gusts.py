@@ -224,8 +224,8 @@ def _cut(which: str) -> Callable[[Sky, Gust], Seen]:
 def _blackhole(which: str) -> Callable[[Sky, Gust], Seen]:
     def strike(sky: Sky, gust: Gust) -> Seen:
         proxy = _proxy(sky, which)
-        proxy.swallow = (frozenset({UP}), frozenset({DOWN}), frozenset({UP, DOWN}))[gust.choice % 3]
-        return _lasting(sky, gust, proxy, "blackhole", lambda: setattr(proxy, "swallow", frozenset()))
+        ways = (frozenset({UP}), frozenset({DOWN}), frozenset({UP, DOWN}))[gust.choice % 3]
+        return _lasting(sky, gust, proxy, "blackhole", ("swallow", ways, frozenset()))
 
     return strike
 
@@ -233,8 +233,7 @@ def _blackhole(which: str) -> Callable[[Sky, Gust], Seen]:
 def _duplicate(which: str) -> Callable[[Sky, Gust], Seen]:
     def strike(sky: Sky, gust: Gust) -> Seen:
         proxy = _proxy(sky, which)
-        proxy.doubling = True
-        return _lasting(sky, gust, proxy, "duplicate", lambda: setattr(proxy, "doubling", False))
+        return _lasting(sky, gust, proxy, "duplicate", ("doubling", True, False))
 
     return strike
 
@@ -242,23 +241,28 @@ def _duplicate(which: str) -> Callable[[Sky, Gust], Seen]:
 def _latency(which: str) -> Callable[[Sky, Gust], Seen]:
     def strike(sky: Sky, gust: Gust) -> Seen:
         proxy = _proxy(sky, which)
-        proxy.latency_s = 0.05 + gust.choice % 400 / 1000
-        return _lasting(sky, gust, proxy, "latency", lambda: setattr(proxy, "latency_s", 0.0))
+        return _lasting(sky, gust, proxy, "latency", ("latency_s", 0.05 + gust.choice % 400 / 1000, 0.0))
 
     return strike
 
 
-def _lasting(sky: Sky, gust: Gust, proxy: Proxy, hit: str, end: Callable[[], None]) -> Seen:
-    """Lasts at least as long as the gust, and until it hit something."""
+def _lasting(sky: Sky, gust: Gust, proxy: Proxy, hit: str, fault: tuple[str, Any, Any]) -> Seen:
+    """A fault (attribute, bad, good) that lasts as long as the gust, and until it hit something of its own.
+
+    Another gust of its kind may end in the meantime and make all good: then it is begun again.
+    """
+    name, bad, good = fault
     before, over = proxy.hits[hit], time.monotonic() + gust.lasts
+    setattr(proxy, name, bad)
 
     def check() -> None:
         if time.monotonic() >= over and proxy.hits[hit] > before:
-            end()
+            setattr(proxy, name, good)
         else:
+            setattr(proxy, name, bad)
             sky.after(0.1, check)
 
-    sky.after(gust.lasts, check)
+    sky.after(min(0.1, gust.lasts), check)
     return lambda: proxy.hits[hit] > before
 
 
